@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Both data ciphers, by ipsec-mb: AES-256-GCM and ChaCha20-Poly1305, 12-byte nonce, 16-byte tag.
+//
+// The library compares no tags; aead_open_batch() does, in constant time, before anyone may look
+// at a byte of plaintext. A struct aead belongs to one thread; keys may be read by one thread only,
+// the lane's owner. Floor 2, no logs.
+#pragma once
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AEAD_KEY_BYTES   32
+#define AEAD_NONCE_BYTES 12
+#define AEAD_TAG_BYTES   16
+
+enum aead_arch { // of ipsec-mb's code, not of the CPU
+	AEAD_ARCH_AUTO = 0,
+	AEAD_ARCH_SSE,
+	AEAD_ARCH_AVX,
+	AEAD_ARCH_AVX2,
+	AEAD_ARCH_AVX512,
+};
+
+struct aead; // one per worker
+
+// An expanded key. struct gcm_key_data is 1008 bytes and wants 64-byte alignment that its own
+// declaration gives only under a macro applications do not define; hence bytes of our own.
+struct aead_key {
+	alignas(64) uint8_t bytes[1024];
+};
+
+// One packet to seal or open in place: 16 bytes of associated data directly before `data`, room for
+// the tag directly behind it.
+struct aead_op {
+	const struct aead_key *key;
+	uint8_t *data;
+	uint32_t bytes; // of plaintext or ciphertext, without the tag
+	bool ok;        // out, aead_open_batch() only
+	uint8_t nonce[AEAD_NONCE_BYTES];
+};
+
+// Make the ciphers ready on one architecture and run the known answers on exactly the calls used.
+//
+// errors: -ENOTSUP the CPU or the library cannot do `arch`, or the library is built without
+// SAFE_DATA or SAFE_PARAM; -EBADMSG a known answer came out wrong; -ENOMEM.
+int aead_create(enum aead_arch arch, struct aead **ret_aead);
+void aead_destroy(struct aead *a);
+enum aead_arch aead_arch(const struct aead *a);
+const char *aead_arch_name(enum aead_arch arch);
+// Whether the CPU has AES and carry-less multiplication in hardware: what caps bit 0 announces.
+bool aead_aes_in_hardware(void);
+
+// Expand a raw key for `cipher` (CIPHER_* of wire/cmd.h); the caller wipes the raw bytes.
+// errors: -EINVAL unknown cipher.
+int aead_key_install(
+	struct aead *a, uint8_t cipher, const uint8_t raw[AEAD_KEY_BYTES], struct aead_key *key);
+void aead_key_wipe(struct aead_key *key);
+
+// Seal n packets in place; tags are written behind the data.
+void aead_seal_batch(struct aead *a, uint8_t cipher, struct aead_op *ops, unsigned n);
+// Open n packets in place. ok tells which are authentic; the plaintext of the others is noise and
+// must not be used.
+void aead_open_batch(struct aead *a, uint8_t cipher, struct aead_op *ops, unsigned n);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What goes around a datagram: Ethernet, IPv4 or IPv6, UDP. Built from a template, parsed with
+// every length checked. Thread: any; state is the caller's. Floor 2.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/cmd.h"
+
+struct rte_mbuf;
+
+#define OUTER_IPV4_BYTES (14 + 20 + 8)
+#define OUTER_IPV6_BYTES (14 + 40 + 8)
+
+// A path ready to send on: its header with all but lengths, DSCP and checksums filled in.
+struct outer_path {
+	uint8_t header[62];
+	uint8_t header_bytes; // OUTER_IPV4_BYTES or OUTER_IPV6_BYTES; 0 when there is no path
+	uint8_t port_idx;
+	uint16_t mtu;        // largest IP packet
+	uint32_t sum;        // IPv4: header checksum so far
+	uint64_t source_key; // what outer_source_key() gives for a datagram that came by this path
+	struct path_desc desc;
+};
+
+// Where a datagram came from, and the datagram itself, as a view into the packet.
+struct outer_view {
+	uint8_t *payload;
+	uint16_t payload_bytes;
+	uint8_t family; // 4 or 6
+	uint8_t dscp;   // whole traffic class byte, ECN bits included
+	const uint8_t *dst_mac;
+	const uint8_t *src_mac;
+	const uint8_t *src_ip; // 4 or 16 bytes
+	const uint8_t *dst_ip;
+	uint16_t be_sport;
+	uint16_t be_dport;
+};
+
+// Validate a description and make the path. errors: -EINVAL.
+int outer_path_build(const struct path_desc *desc, struct outer_path *ret_path);
+
+// The description of the way back to where a datagram came from (the frame's source as next hop).
+void outer_reverse(
+	const struct outer_view *v, uint8_t port_idx, uint16_t mtu, struct path_desc *ret_desc);
+
+// Bytes of blocks that fit one packet of this path.
+static inline unsigned outer_room(const struct outer_path *path)
+{
+	return path->mtu - (path->header_bytes - 14u) - 16 - 16;
+}
+
+// Write the header before `payload`, which has at least OUTER_IPV6_BYTES of space before it.
+// IPv4: DF, UDP checksum 0. IPv6: real checksum over the whole datagram. DSCP: the upper six bits.
+// Returns the first byte of the frame.
+uint8_t *outer_write(
+	const struct outer_path *path, uint8_t *payload, uint16_t payload_bytes, uint8_t dscp);
+
+// Parse an arriving frame. Refuses what is not a whole, unfragmented UDP datagram with consistent
+// lengths and (IPv4 header, non-zero UDP) checksums. Returns 0 or the drop reason.
+unsigned outer_parse(uint8_t *frame, uint32_t bytes, struct outer_view *ret_view);
+
+// A number that differs for datagrams of different source addresses or ports: exact for IPv4.
+uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A session is one peer as one worker knows it. Every worker has a table of its own and is told
+// everything by commands, so nothing here is shared: owner and only reader is the worker.
+//
+// The functions are what the command handlers call, on the worker, between bursts. They validate
+// every field as if hostile and change nothing when they refuse. Floor 3.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/lane.h"
+#include "dataplane/outer.h"
+#include "wire/cmd.h"
+
+struct worker;
+
+#define SESSION_EPOCHS    3 // previous, current, next
+#define SESSION_LANES_MAX 255
+
+struct bucket { // tokens; refilled by time, see flood.h
+	uint32_t tokens;
+	uint32_t reserved;
+	uint64_t at_ns;
+};
+
+struct epoch {
+	uint8_t generation; // low byte of rx_key_id
+	bool live;
+	bool has_rx;        // some worker can receive under it
+	uint8_t n_rx;       // lanes of ours in rx[]
+	uint32_t rx_key_id; // 0: free
+	uint32_t tx_key_id;
+	uint8_t n_rx_lanes;   // the peer may use
+	uint8_t n_tx_lanes;   // the peer accepts
+	uint64_t deadline_ns; // CLOCK_BOOTTIME
+	uint64_t born_seq;    // order of installation: the oldest gives way to a fourth
+	struct lane_tx *tx;   // ours, or NULL
+	struct lane_rx **rx;  // lane n at [(n − 1) / n_workers], NULL where not installed
+};
+
+// Receive tags and mac keys of one pair key (PROTOCOL.md §4, §14).
+struct session_pair {
+	uint8_t n_tags;
+	uint8_t role;
+	uint64_t tag[3];
+	uint8_t mac_key[2][32];
+	uint64_t last_punch_ts;
+	uint64_t last_m1_ts;
+	struct bucket m1_duplicates;
+	struct bucket handshakes;
+};
+
+struct session {
+	// lines 0..1: read for every burst
+	bool exists;
+	uint8_t role;
+	uint8_t tx_epoch; // index, SESSION_EPOCHS when none: nothing can be sent
+	uint32_t mac_quota;
+	uint64_t segments[4]; // bit n: the peer belongs to segment n
+	struct epoch epoch[SESSION_EPOCHS];
+	struct outer_path path;
+	// cold
+	uint64_t tx_at_ns; // of the last packet we sent, for the keepalive; home worker reads stats
+	uint8_t peer_id[32];
+	struct bucket lane0;
+	struct bucket lane0_strange; // lane-0 packets from elsewhere than the path
+	struct session_pair pair[2];
+	void *runtime; // of path timers; the runtime's own
+};
+
+static inline bool session_in_segment(const struct session *s, uint8_t segment)
+{
+	return s->segments[segment >> 6] >> (segment & 63) & 1;
+}
+
+// Room for n sessions in a worker. errors: -ENOMEM.
+int session_table_create(struct worker *w, uint32_t n);
+void session_table_destroy(struct worker *w); // wipes
+
+// One per command of wire/cmd.h; 0 or -errno as EV_ACK's status.
+int session_set(struct worker *w, const struct cmd_session *c);
+int session_del(struct worker *w, uint32_t slot);
+int session_tags_set(struct worker *w, const struct cmd_tags *c);
+// The caller wipes c->key. errors: -ENOENT no session, -EINVAL, -EPERM not this worker's lane,
+// -EEXIST already installed with another key, -ESTALE deadline past, -ENOMEM.
+int session_key_install(struct worker *w, const struct cmd_key *c);
+int session_tx_switch(struct worker *w, const struct cmd_epoch *c);
+int session_key_retire(struct worker *w, const struct cmd_epoch *c);
+int session_deadline_set(struct worker *w, const struct cmd_epoch *c);
+int session_path_set(struct worker *w, const struct cmd_path *c);
+// The same for a description that the worker found itself (roaming, DPLPMTUD).
+int session_path_use(struct worker *w, uint32_t slot, const struct path_desc *d);
+int session_mtu_set(struct worker *w, uint32_t slot, uint16_t mtu);
+
+// Wipe epochs whose deadline has passed, telling EV_EXPIRED; call it for each session at least
+// every 250 ms (the frame path checks on its own what it uses).
+void session_expire(struct worker *w, uint32_t slot);
+
+// The session of a slot, or NULL.
+struct session *session_get(struct worker *w, uint32_t slot);
+// The live epoch of a key_id, or NULL.
+struct epoch *session_epoch(struct session *s, uint32_t rx_key_id);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a worker is made of, and what it shares with the others. Floor 3.
+//
+// struct dataplane is made at start and read only afterwards, except where a field says otherwise.
+// A struct worker is written by its own thread only; the runtime fills the first group before it
+// runs.
+#pragma once
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/outer.h"
+#include "dataplane/segment.h"
+#include "dataplane/session.h"
+#include "wire/link.h"
+#include "wire/stats.h"
+
+struct aead;
+struct fdb;
+struct rte_mempool;
+struct rte_ring;
+struct rte_hash;
+struct stream_rx;
+struct worker;
+struct port;
+
+#define PORTS_MAX      LINK_PORTS_MAX
+#define WORKERS_MAX    LINK_WORKERS_MAX
+#define PORT_TX_MAX    256 // frames buffered before they are handed to the port
+#define PORT_LOCAL_MAX 8
+
+// Receive or send up to n packets on one queue; returns how many. Like rte_eth_rx_burst and
+// _tx_burst, behind a pointer so that a port need not be an ethdev.
+typedef uint16_t (*port_burst_fn)(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+
+struct port { // written at start
+	uint8_t idx;
+	uint8_t role; // LINK_ROLE_*
+	uint16_t dpdk_port;
+	uint16_t mtu;             // largest IP packet
+	uint16_t be_overlay_port; // WAN
+	uint8_t mac[6];
+	port_burst_fn rx;
+	port_burst_fn tx;
+	void *ctx; // of rx and tx
+};
+
+// port_eth_rx() and port_eth_tx() are these for an ethdev.
+uint16_t port_eth_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+uint16_t port_eth_tx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+
+struct port_rx { // one receive queue that a worker polls
+	struct port *port;
+	uint16_t queue;
+};
+
+struct port_tx {           // one worker's way out of one port
+	struct port *port; // NULL: this worker cannot send there
+	struct rte_ring
+		*via; // not NULL: the queue is another worker's; pointers go here (MP enqueue)
+	uint16_t queue;
+	uint16_t n;
+	struct rte_mbuf *m[PORT_TX_MAX];
+};
+
+// What the frame path asks of the runtime. Called on the worker's thread; none may block. Packets
+// given are given away.
+struct worker_hooks {
+	// A handshake datagram that passed tag, mac and ts of session `slot`.
+	void (*punt)(struct worker *w, struct rte_mbuf *m, const struct outer_view *v,
+		uint8_t port_idx, uint32_t slot);
+	// A lane-0 packet under a live key_id, not authenticated.
+	void (*lane0)(struct worker *w, struct rte_mbuf *m, const struct outer_view *v,
+		uint8_t port_idx, uint32_t slot);
+	// An authentic block of kind 4..7; v says by which way it came. The payload is a view.
+	void (*path_block)(struct worker *w, uint32_t slot, uint8_t kind, const uint8_t *payload,
+		uint16_t bytes, const struct outer_view *v, uint8_t port_idx);
+	// An authentic packet came from elsewhere than the session's path; at most one call a burst
+	// and session.
+	void (*new_source)(
+		struct worker *w, uint32_t slot, const struct outer_view *v, uint8_t port_idx);
+	// EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_FIRST_FRAME, EV_MAC_QUOTA.
+	void (*event)(struct worker *w, uint16_t op, uint32_t slot, uint32_t rx_key_id,
+		uint32_t lane, uint64_t count);
+};
+
+struct dataplane {
+	struct segment_table segments;
+	struct fdb *fdb;
+	uint16_t n_ports;
+	uint16_t n_workers;
+	uint32_t max_sessions;
+	struct port port[PORTS_MAX];
+	struct worker *worker[WORKERS_MAX];
+};
+
+struct handoff { // one element of a worker's inbox (rte_ring, 16-byte elements, MP/SC)
+	struct rte_mbuf *m;
+	uint32_t slot;    // frames
+	uint8_t kind;     // HANDOFF_*
+	uint8_t segment;  // frames
+	uint8_t port_idx; // datagrams: where they came in
+	uint8_t reserved;
+};
+enum { HANDOFF_DATAGRAM = 1, HANDOFF_FRAME = 2 };
+#define HANDOFF_SLOTS 4096
+
+struct learn_memo { // addresses this worker has reported or refreshed within the second
+	uint64_t key;
+	uint32_t dst;
+	uint32_t at_s;
+};
+#define LEARN_MEMO_SLOTS 1024
+
+struct worker {
+	// group 0: filled by the runtime before the worker runs, then read only
+	struct dataplane *dp;
+	struct rte_mempool
+		*pool; // for every packet and frame made; data room by the largest port MTU
+	struct aead *aead;
+	const struct worker_hooks *hooks;
+	void *runtime; // the runtime's own
+	struct stats_worker *stats;
+	struct stats_session *session_stats; // [max_sessions]
+	struct rte_ring *inbox;              // struct handoff; other workers write, we read
+	uint16_t id;
+	uint16_t numa;
+
+	// group 1: written by the runtime once a round, on this thread
+	alignas(64) uint64_t now_ns; // CLOCK_BOOTTIME
+	uint32_t now_s;              // of now_ns
+	uint32_t reserved;
+
+	// group 2: written by the pipeline, on this thread
+	struct session *sessions; // [max_sessions]
+	struct rte_hash *tags;    // receive tag → slot and pair
+	struct stream_rx *stream;
+	uint64_t install_seq;
+	struct flood *flood;
+	struct learn_memo *learn;
+	struct port_tx tx[PORTS_MAX];
+};
+
+// Make what groups 2 needs; group 0 is filled in. reassembly_bytes: memory for split frames (16 MiB
+// when 0). errors: -ENOMEM, -EINVAL.
+int worker_state_create(struct worker *w, uint32_t reassembly_bytes);
+void worker_state_destroy(struct worker *w);
+
+// Buffer a frame for a port; takes the packet. Hands over when the buffer is full.
+void port_tx(struct worker *w, uint8_t port_idx, struct rte_mbuf *m);
+// Hand all buffered frames to their ports; what a port does not take is counted and freed. The loop
+// calls it after each lan_to_wan, wan_to_lan and handoff round.
+void port_tx_flush(struct worker *w);
+
+// Count a drop. n frames or packets.
+static inline void worker_drop(struct worker *w, unsigned reason, unsigned n)
+{
+	w->stats->drops[reason] += n;
+}
