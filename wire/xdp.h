@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// What the XDP programs (bpf/) and the data-plane's main thread agree on: map names, keys, values.
+//
+// Included by clang -target bpf and by C alike, so it uses kernel types only. The programs are
+// loaded by DPDK's net_af_xdp, which looks up XDP_MAP_XSKS itself; the other maps are found through
+// the program's id. Numbers are host order unless named be. Floor 0.
+
+#include <linux/types.h>
+
+// The kernel keeps 15 characters of a program's name; our own stale program is recognised by it.
+#define XDP_PROG_WAN "postern_xdp"
+#define XDP_PROG_LAN "postern_xdp_lan"
+
+#define XDP_MAP_XSKS     "xsks_map"
+#define XDP_MAP_CONFIG   "xdp_config"
+#define XDP_MAP_TAGS     "live_tags"
+#define XDP_MAP_BUCKET   "hs_bucket"
+#define XDP_MAP_COUNTERS "xdp_counters"
+
+#define XDP_QUEUES_MAX 64
+#define XDP_TAGS_MAX   16384
+
+// Handshake-shaped datagrams under live tags that pass per CPU, and per tag: enough for a thousand
+// peers that reconnect at once, too few to matter as a flood.
+#define XDP_HS_PER_S     20000
+#define XDP_HS_BURST     4096
+#define XDP_HS_TAG_PER_S 128
+#define XDP_HS_TAG_BURST 256
+
+// XDP_MAP_CONFIG[0]. All zero, as at load, means: no port is ours, everything goes to the kernel.
+struct xdp_config {
+	__u16 be_port; // overlay UDP port; 0 none
+	__u16 reserved;
+	__u32 hs_per_s; // 0: the defaults above
+	__u32 hs_burst;
+	__u32 tag_per_s;
+	__u32 tag_burst;
+};
+
+// Key of XDP_MAP_TAGS: the eight bytes at offset 8 of a handshake datagram.
+struct xdp_tag {
+	__u8 bytes[8];
+};
+
+// A token bucket counts in nanoseconds of credit, so that it needs no division and starts full at
+// zero: spent_until runs ahead of the clock by what was spent. Two CPUs may race on a tag's bucket
+// and let one datagram too many pass; it is a filter, not an account.
+struct xdp_bucket {
+	__u64 spent_until_ns;
+};
+
+// What became of a frame, XDP_MAP_COUNTERS[enum], one value per CPU. Those from XDP_DROP_FIRST on
+// are drops; `tools` and metrics show them under the names of XDP_COUNTERS.
+// X(symbol, name, text)
+#define XDP_COUNTERS                                                                             \
+	X(XDP_PASSED, "xdp_passed", "not overlay traffic: left to the kernel")                   \
+	X(XDP_DATA, "xdp_data", "data-shaped datagrams for the socket")                          \
+	X(XDP_HANDSHAKE, "xdp_handshake", "handshake-shaped datagrams for the socket")           \
+	X(XDP_LAN_FRAME, "xdp_lan_frame", "LAN frames for the socket")                           \
+	X(XDP_DROP_FRAGMENT, "xdp_fragment", "first fragment of a datagram to the overlay port") \
+	X(XDP_DROP_OPTIONS, "xdp_options", "IP options or extension headers before the overlay") \
+	X(XDP_DROP_LENGTH, "xdp_length", "IP, UDP and frame lengths contradict each other")      \
+	X(XDP_DROP_SHORT, "xdp_short", "shorter than any overlay datagram")                      \
+	X(XDP_DROP_TYPE, "xdp_type", "first byte is no datagram type")                           \
+	X(XDP_DROP_SHAPE, "xdp_shape", "handshake of a length its type cannot have")             \
+	X(XDP_DROP_TAG, "xdp_tag", "handshake-shaped under a tag that is not live")              \
+	X(XDP_DROP_RATE, "xdp_rate", "handshakes beyond the rate")                               \
+	X(XDP_DROP_NO_SOCKET, "xdp_no_socket", "no socket on this queue: the data-plane is down")
+
+#define XDP_DROP_FIRST XDP_DROP_FRAGMENT
+
+enum xdp_counter {
+#define X(symbol, name, text) symbol,
+	XDP_COUNTERS
+#undef X
+		XDP_COUNTERS_N,
+};
