@@ -51,6 +51,9 @@ enum record_error_code {
 	RECORD_E_REVOKED = 8,
 	RECORD_E_UNAVAILABLE = 9, // this hub does not do that (role switched off, key offline)
 	RECORD_E_INTERNAL = 10,
+	RECORD_E_TOKEN_USED = 11,    // no uses left
+	RECORD_E_TOKEN_EXPIRED = 12, // its time is over
+	RECORD_E_NAME_TAKEN = 13,    // another key holds the name
 };
 
 // 8 + text: u16 in_reply_to, u16 code, u16 text_len, u16 0, text (printable UTF-8, no control

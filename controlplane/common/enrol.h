@@ -9,7 +9,8 @@
 //	identity.key   the private key, sealed (identity.h); only the signer reads it
 //	cert.der       the gateway's own certificate (public)
 //	chain.der      cert ‖ issuing certificate ‖ root, each with a u16 length (wire/der_list.h;
-//public) 	hub.state      gate secret, names and the hub's addresses, sealed (statefile.h "hub")
+// public) 	hub.state      gate secret, names and the hub's addresses, sealed (statefile.h
+// "hub")
 //
 // hub.state is written last: where it opens, enrolment is complete.
 //
@@ -119,13 +120,7 @@ struct enrol_state {
 int enrol_load(const char *state_dir, const uint8_t secret[32], struct enrol_state *ret_state);
 void enrol_state_wipe(struct enrol_state *state);
 
-// ---- renewal over the hub link, by the same records
-
-// Build the CSR record's body: name and key, signed under "csr" by `sign` (as in hublink_ops).
-// errors:  -ENOBUFS, or what sign returns
-int enrol_build_csr(const char *name, const uint8_t pk[32], const uint8_t net_id[16],
-	int (*sign)(void *ctx, const char *label, const void *msg, size_t len, uint8_t sig[64]),
-	void *ctx, uint8_t *buf, size_t cap, size_t *ret_len);
+// ---- renewal over the hub link (hublink_request_renewal)
 
 // Check a CERT record that answers a renewal (same name, same key, our root, valid now, not
 // expiring earlier than the one held) and store it: cert.der and chain.der, and state->chain.

@@ -46,8 +46,6 @@ struct hublink_ops {
 	// A µs timestamp higher than every one given out before for the hub, on disk before this
 	// returns. 0 or -errno. Used for M1 and for the knock.
 	int (*next_ts)(void *ctx, uint64_t *ret_ts);
-	// 32 secret bytes that hedge against a weak random generator: signer_secret("hedge").
-	int (*hedge)(void *ctx, uint8_t ret_secret[32]);
 	// Is this certificate (the hub's, verified otherwise) revoked? NULL: never.
 	bool (*revoked)(void *ctx, const struct x509_facts *facts);
 	// Number of the newest revocation list held. NULL: 0.
@@ -71,7 +69,8 @@ struct hublink_config {
 	const struct x509_trust *trust; // the pinned root; outlives the link
 	const uint8_t *chain;           // own leaf ‖ issuers ‖ root (wire/der_list.h)
 	size_t chain_len;
-	uint32_t caps; // sent in M1; meaningless to the hub, 0 will do
+	uint8_t hedge[32]; // signer_secret("hedge")
+	uint32_t caps;     // as in the gateway's intents
 };
 
 struct hublink;
@@ -98,6 +97,12 @@ const struct config_endpoint *hublink_peer(const struct hublink *link); // of th
 
 // Send a record. errors: -ENOTCONN; -EMSGSIZE: over 64 KiB; -ENOBUFS: the hub does not read
 int hublink_send(struct hublink *link, uint16_t type, const void *body, size_t len);
+
+// Ask for a new certificate for the same name and this key (the gateway's own). The answer is a
+// CERT record, to be given to enrol_accept_renewal(), or an ERROR record in reply to CSR.
+//
+// errors:  as hublink_send(), or what ops.sign returned
+int hublink_request_renewal(struct hublink *link, const uint8_t pk[32]);
 
 // Use another chain from the next handshake on (after a renewal). errors: -EINVAL, -ENOMEM
 int hublink_set_chain(struct hublink *link, const uint8_t *chain, size_t len);
