@@ -25,18 +25,17 @@ struct {
 	__type(value, __u64);
 } xdp_counters SEC(".maps");
 
-static __always_inline void count(enum xdp_counter which)
+static __always_inline void count(__u32 key)
 {
-	__u32 key = which;
 	__u64 *value = bpf_map_lookup_elem(&xdp_counters, &key);
 
 	if (value)
 		(*value)++;
 }
 
-static __always_inline int drop(enum xdp_counter why)
+static __always_inline int drop(enum drop_reason why)
 {
-	count(why);
+	count(XDP_COUNTER_DROP(why));
 	return XDP_DROP;
 }
 
@@ -52,6 +51,6 @@ static __always_inline int to_socket(struct xdp_md *ctx, enum xdp_counter what)
 {
 	int verdict = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
 
-	count(verdict == XDP_REDIRECT ? what : XDP_DROP_NO_SOCKET);
+	count(verdict == XDP_REDIRECT ? what : XDP_COUNTER_DROP(DROP_XDP_NO_SOCKET));
 	return verdict;
 }

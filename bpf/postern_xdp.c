@@ -9,37 +9,23 @@
 #include "bpf/bucket.h"
 #include "bpf/maps.h"
 #include "bpf/parser.h"
+#include "wire/packet.h"
 #include "wire/xdp.h"
 
-// PROTOCOL.md §4; the layouts proper are in wire/packet.h, and tests/bpf holds both together.
-#define TYPE_PUNCH  0x10
-#define TYPE_M1     0x11
-#define TYPE_M2     0x12
-#define TYPE_M3     0x13
-#define TYPE_RETRY  0x14
-#define TYPE_DATA   0x18
-#define DATA_MIN    36
-#define PUNCH_BYTES 40
-#define M1_BYTES    128
-#define M2_MIN      235 // an empty certificate is none: one byte at least
-#define M3_MIN      163
-#define RETRY_BYTES 56
-#define HS_MAX      1232
-#define TAG_OFFSET  8
-
+// M2 and M3 carry a certificate of at least one byte.
 static __always_inline bool shape_holds(__u8 type, __u32 bytes)
 {
 	switch (type) {
-	case TYPE_PUNCH:
-		return bytes == PUNCH_BYTES;
-	case TYPE_M1:
-		return bytes == M1_BYTES;
-	case TYPE_M2:
-		return bytes >= M2_MIN && bytes <= HS_MAX;
-	case TYPE_M3:
-		return bytes >= M3_MIN && bytes <= HS_MAX;
-	case TYPE_RETRY:
-		return bytes == RETRY_BYTES;
+	case PKT_TYPE_PUNCH:
+		return bytes == PKT_PUNCH_LEN;
+	case PKT_TYPE_M1:
+		return bytes == PKT_M1_LEN;
+	case PKT_TYPE_M2:
+		return bytes > PKT_M2_MIN_LEN && bytes <= PKT_HS_MAX_LEN;
+	case PKT_TYPE_M3:
+		return bytes > PKT_M3_MIN_LEN && bytes <= PKT_HS_MAX_LEN;
+	case PKT_TYPE_RETRY:
+		return bytes == PKT_RETRY_LEN;
 	default:
 		return false;
 	}
@@ -52,17 +38,17 @@ static __always_inline int handshake(
 	struct xdp_bucket *bucket;
 	struct xdp_tag tag;
 
-	if ((void *)(at + PUNCH_BYTES) > end)
-		return drop(XDP_DROP_SHORT);
-	// The u16 at offset 2 repeats the length.
-	if (!shape_holds(at[0], dgram->bytes) || (at[2] | at[3] << 8) != (int)dgram->bytes)
-		return drop(XDP_DROP_SHAPE);
-	__builtin_memcpy(&tag, at + TAG_OFFSET, sizeof(tag));
+	if ((void *)(at + PKT_PUNCH_LEN) > end)
+		return drop(DROP_XDP_SHAPE);
+	if (!shape_holds(at[0], dgram->bytes) ||
+		(at[PKT_OFF_LEN] | at[PKT_OFF_LEN + 1] << 8) != (int)dgram->bytes)
+		return drop(DROP_XDP_SHAPE);
+	__builtin_memcpy(&tag, at + PKT_OFF_TAG, sizeof(tag));
 	bucket = bpf_map_lookup_elem(&live_tags, &tag);
 	if (!bucket)
-		return drop(XDP_DROP_TAG);
+		return drop(DROP_XDP_TAG);
 	if (!handshake_allowed(cfg, bucket))
-		return drop(XDP_DROP_RATE);
+		return drop(DROP_XDP_RATE);
 	return to_socket(ctx, XDP_HANDSHAKE);
 }
 
@@ -71,12 +57,12 @@ static __always_inline int overlay(
 {
 	const __u8 *at = dgram->data;
 
-	if (dgram->bytes < DATA_MIN || (void *)(at + DATA_MIN) > end)
-		return drop(XDP_DROP_SHORT);
-	if (at[0] == TYPE_DATA)
+	if (dgram->bytes < PKT_MIN_LEN || (void *)(at + PKT_MIN_LEN) > end)
+		return drop(DROP_XDP_SHAPE);
+	if (at[0] == PKT_TYPE_DATA)
 		return to_socket(ctx, XDP_DATA);
-	if (at[0] < TYPE_PUNCH || at[0] > TYPE_RETRY)
-		return drop(XDP_DROP_TYPE);
+	if (at[0] < PKT_TYPE_PUNCH || at[0] > PKT_TYPE_RETRY)
+		return drop(DROP_XDP_SHAPE);
 	return handshake(ctx, end, cfg, dgram);
 }
 
@@ -94,11 +80,10 @@ int postern_xdp(struct xdp_md *ctx)
 		return pass();
 	switch (parse_frame(data, end, cfg->be_port, &dgram)) {
 	case PARSE_FRAGMENT:
-		return drop(XDP_DROP_FRAGMENT);
+		return drop(DROP_XDP_FRAGMENT);
 	case PARSE_OPTIONS:
-		return drop(XDP_DROP_OPTIONS);
 	case PARSE_LENGTH:
-		return drop(XDP_DROP_LENGTH);
+		return drop(DROP_XDP_SHAPE);
 	case PARSE_OVERLAY:
 		return overlay(ctx, end, cfg, &dgram);
 	default:

@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#include "wire/drop.h"
+
 // The kernel keeps 15 characters of a program's name; our own stale program is recognised by it.
 #define XDP_PROG_WAN "postern_xdp"
 #define XDP_PROG_LAN "postern_xdp_lan"
@@ -50,29 +52,15 @@ struct xdp_bucket {
 	__u64 spent_until_ns;
 };
 
-// What became of a frame, XDP_MAP_COUNTERS[enum], one value per CPU. Those from XDP_DROP_FIRST on
-// are drops; `tools` and metrics show them under the names of XDP_COUNTERS.
-// X(symbol, name, text)
-#define XDP_COUNTERS                                                                             \
-	X(XDP_PASSED, "xdp_passed", "not overlay traffic: left to the kernel")                   \
-	X(XDP_DATA, "xdp_data", "data-shaped datagrams for the socket")                          \
-	X(XDP_HANDSHAKE, "xdp_handshake", "handshake-shaped datagrams for the socket")           \
-	X(XDP_LAN_FRAME, "xdp_lan_frame", "LAN frames for the socket")                           \
-	X(XDP_DROP_FRAGMENT, "xdp_fragment", "first fragment of a datagram to the overlay port") \
-	X(XDP_DROP_OPTIONS, "xdp_options", "IP options or extension headers before the overlay") \
-	X(XDP_DROP_LENGTH, "xdp_length", "IP, UDP and frame lengths contradict each other")      \
-	X(XDP_DROP_SHORT, "xdp_short", "shorter than any overlay datagram")                      \
-	X(XDP_DROP_TYPE, "xdp_type", "first byte is no datagram type")                           \
-	X(XDP_DROP_SHAPE, "xdp_shape", "handshake of a length its type cannot have")             \
-	X(XDP_DROP_TAG, "xdp_tag", "handshake-shaped under a tag that is not live")              \
-	X(XDP_DROP_RATE, "xdp_rate", "handshakes beyond the rate")                               \
-	X(XDP_DROP_NO_SOCKET, "xdp_no_socket", "no socket on this queue: the data-plane is down")
-
-#define XDP_DROP_FIRST XDP_DROP_FRAGMENT
-
+// What became of a frame, in XDP_MAP_COUNTERS, one value per CPU: these, then one for each reason
+// of wire/drop.h at XDP_COUNTER_DROP(reason).
 enum xdp_counter {
-#define X(symbol, name, text) symbol,
-	XDP_COUNTERS
-#undef X
-		XDP_COUNTERS_N,
+	XDP_PASSED = 0,    // not overlay traffic: left to the kernel
+	XDP_DATA = 1,      // data-shaped, to the socket
+	XDP_HANDSHAKE = 2, // handshake-shaped, to the socket
+	XDP_LAN_FRAME = 3, // a LAN port's frame, to the socket
+	XDP_COUNTER_DROPS = 4,
 };
+
+#define XDP_COUNTER_DROP(reason) (XDP_COUNTER_DROPS + (reason))
+#define XDP_COUNTERS_N           (XDP_COUNTER_DROPS + DROP_N)

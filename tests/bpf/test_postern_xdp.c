@@ -18,8 +18,9 @@
 #include "tests/bpf/frames.h"
 #include "wire/xdp.h"
 
-#define EXIT_SKIPPED 77
-#define CPUS_MAX     1024
+#define EXIT_SKIPPED    77
+#define DROPPED(reason) XDP_COUNTER_DROP(DROP_##reason)
+#define CPUS_MAX        1024
 
 struct program {
 	struct bpf_object *obj;
@@ -121,7 +122,7 @@ static uint32_t run(const struct program *p, const struct frame *f)
 
 // The frame gets this verdict, this counter rises by one, and no other moves.
 static void expect(const struct program *p, const struct frame *f, uint32_t verdict,
-	enum xdp_counter counter, const char *name)
+	uint32_t counter, const char *name)
 {
 	uint64_t before[XDP_COUNTERS_N], after[XDP_COUNTERS_N];
 	uint32_t got;
@@ -144,7 +145,7 @@ struct verdict_case {
 	uint16_t bytes; // of the payload
 	bool dead;      // under a tag that is not live
 	uint32_t verdict;
-	enum xdp_counter counter;
+	uint32_t counter;
 };
 
 static const struct verdict_case cases[] = {
@@ -163,72 +164,75 @@ static const struct verdict_case cases[] = {
 	{"a first IPv4 fragment to another port is the kernel's",
 		{.ip_fragment = 0x2000, .dport = 53}, 0x18, 100, false, XDP_PASS, XDP_PASSED},
 	{"a first IPv4 fragment never reaches the kernel", {.ip_fragment = 0x2000}, 0x18, 100,
-		false, XDP_DROP, XDP_DROP_FRAGMENT},
+		false, XDP_DROP, DROPPED(XDP_FRAGMENT)},
 	{"a first IPv6 fragment never reaches the kernel",
 		{.family = 6, .has_ext = true, .ext = 44, .ip_fragment = 1}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_FRAGMENT},
+		XDP_DROP, DROPPED(XDP_FRAGMENT)},
 	{"an atomic IPv6 fragment never reaches the kernel",
 		{.family = 6, .has_ext = true, .ext = 44}, 0x18, 100, false, XDP_DROP,
-		XDP_DROP_FRAGMENT},
+		DROPPED(XDP_FRAGMENT)},
 	{"a later IPv6 fragment is the kernel's",
 		{.family = 6, .has_ext = true, .ext = 44, .ip_fragment = 0x101}, 0x18, 100, false,
 		XDP_PASS, XDP_PASSED},
 	{"IPv4 options do not smuggle a datagram to the kernel", {.ipv4_option_words = 1}, 0x18,
-		100, false, XDP_DROP, XDP_DROP_OPTIONS},
+		100, false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"the most IPv4 options do not either", {.ipv4_option_words = 10}, 0x11, 128, false,
-		XDP_DROP, XDP_DROP_OPTIONS},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"IPv4 options to another port are the kernel's", {.ipv4_option_words = 10, .dport = 53},
 		0x11, 128, false, XDP_PASS, XDP_PASSED},
 	{"hop-by-hop options do not smuggle a datagram", {.family = 6, .has_ext = true, .ext = 0},
-		0x18, 100, false, XDP_DROP, XDP_DROP_OPTIONS},
+		0x18, 100, false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"destination options do not smuggle a datagram", {.family = 6, .has_ext = true, .ext = 60},
-		0x18, 100, false, XDP_DROP, XDP_DROP_OPTIONS},
+		0x18, 100, false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"a routing header does not smuggle a datagram", {.family = 6, .has_ext = true, .ext = 43},
-		0x18, 100, false, XDP_DROP, XDP_DROP_OPTIONS},
+		0x18, 100, false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"a UDP length below its header is refused", {.udp_len_delta = -101}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"a UDP length of one too few is refused", {.udp_len_delta = -1}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"a UDP length of one too many is refused", {.udp_len_delta = 1}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"an IPv4 length beyond the frame is refused", {.ip_len_delta = 1}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"an IPv4 length below its header is refused", {.ip_len_delta = -120}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"an IPv6 length beyond the frame is refused", {.family = 6, .ip_len_delta = 1}, 0x18, 100,
-		false, XDP_DROP, XDP_DROP_LENGTH},
+		false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"an IPv6 length of zero is refused", {.family = 6, .ip_len_delta = -108}, 0x18, 100, false,
-		XDP_DROP, XDP_DROP_LENGTH},
-	{"an empty datagram is too short", {0}, 0x18, 0, false, XDP_DROP, XDP_DROP_SHORT},
-	{"data of 35 bytes is too short", {0}, 0x18, 35, false, XDP_DROP, XDP_DROP_SHORT},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"an empty datagram is too short", {0}, 0x18, 0, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"data of 35 bytes is too short", {0}, 0x18, 35, false, XDP_DROP, DROPPED(XDP_SHAPE)},
 	{"data of 36 bytes passes", {0}, 0x18, 36, false, XDP_REDIRECT, XDP_DATA},
 	{"data of a full frame passes", {0}, 0x18, 1472, false, XDP_REDIRECT, XDP_DATA},
 	{"data over IPv6 passes", {.family = 6}, 0x18, 1452, false, XDP_REDIRECT, XDP_DATA},
 	{"Ethernet padding is not mistaken for payload", {.trailer = 6}, 0x18, 36, false,
 		XDP_REDIRECT, XDP_DATA},
 	{"Ethernet padding does not lengthen a short one", {.trailer = 6}, 0x18, 35, false,
-		XDP_DROP, XDP_DROP_SHORT},
-	{"type 0x00 is no datagram", {0}, 0x00, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"type 0x0f is no datagram", {0}, 0x0f, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"type 0x15 is no datagram", {0}, 0x15, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"type 0x17 is no datagram", {0}, 0x17, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"type 0x19 is no datagram", {0}, 0x19, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"type 0xff is no datagram", {0}, 0xff, 128, false, XDP_DROP, XDP_DROP_TYPE},
-	{"a handshake of 39 bytes is too short", {0}, 0x10, 39, false, XDP_DROP, XDP_DROP_SHORT},
-	{"PUNCH of 41 bytes is refused", {0}, 0x10, 41, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M1 of 127 bytes is refused", {0}, 0x11, 127, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M1 of 129 bytes is refused", {0}, 0x11, 129, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M2 without a certificate is refused", {0}, 0x12, 234, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M2 of 1233 bytes is refused", {0}, 0x12, 1233, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M3 without a certificate is refused", {0}, 0x13, 162, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"M3 of 1233 bytes is refused", {0}, 0x13, 1233, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"RETRY of 55 bytes is refused", {0}, 0x14, 55, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"RETRY of 57 bytes is refused", {0}, 0x14, 57, false, XDP_DROP, XDP_DROP_SHAPE},
-	{"PUNCH under a dead tag is dropped", {0}, 0x10, 40, true, XDP_DROP, XDP_DROP_TAG},
-	{"M1 under a dead tag is dropped", {0}, 0x11, 128, true, XDP_DROP, XDP_DROP_TAG},
-	{"M2 under a dead tag is dropped", {0}, 0x12, 682, true, XDP_DROP, XDP_DROP_TAG},
-	{"M3 under a dead tag is dropped", {0}, 0x13, 610, true, XDP_DROP, XDP_DROP_TAG},
-	{"RETRY under a dead tag is dropped", {0}, 0x14, 56, true, XDP_DROP, XDP_DROP_TAG},
+		XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0x00 is no datagram", {0}, 0x00, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0x0f is no datagram", {0}, 0x0f, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0x15 is no datagram", {0}, 0x15, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0x17 is no datagram", {0}, 0x17, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0x19 is no datagram", {0}, 0x19, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"type 0xff is no datagram", {0}, 0xff, 128, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"a handshake of 39 bytes is too short", {0}, 0x10, 39, false, XDP_DROP,
+		DROPPED(XDP_SHAPE)},
+	{"PUNCH of 41 bytes is refused", {0}, 0x10, 41, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"M1 of 127 bytes is refused", {0}, 0x11, 127, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"M1 of 129 bytes is refused", {0}, 0x11, 129, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"M2 without a certificate is refused", {0}, 0x12, 234, false, XDP_DROP,
+		DROPPED(XDP_SHAPE)},
+	{"M2 of 1233 bytes is refused", {0}, 0x12, 1233, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"M3 without a certificate is refused", {0}, 0x13, 162, false, XDP_DROP,
+		DROPPED(XDP_SHAPE)},
+	{"M3 of 1233 bytes is refused", {0}, 0x13, 1233, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"RETRY of 55 bytes is refused", {0}, 0x14, 55, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"RETRY of 57 bytes is refused", {0}, 0x14, 57, false, XDP_DROP, DROPPED(XDP_SHAPE)},
+	{"PUNCH under a dead tag is dropped", {0}, 0x10, 40, true, XDP_DROP, DROPPED(XDP_TAG)},
+	{"M1 under a dead tag is dropped", {0}, 0x11, 128, true, XDP_DROP, DROPPED(XDP_TAG)},
+	{"M2 under a dead tag is dropped", {0}, 0x12, 682, true, XDP_DROP, DROPPED(XDP_TAG)},
+	{"M3 under a dead tag is dropped", {0}, 0x13, 610, true, XDP_DROP, DROPPED(XDP_TAG)},
+	{"RETRY under a dead tag is dropped", {0}, 0x14, 56, true, XDP_DROP, DROPPED(XDP_TAG)},
 	{"PUNCH under a live tag passes", {0}, 0x10, 40, false, XDP_REDIRECT, XDP_HANDSHAKE},
 	{"M1 under a live tag passes", {0}, 0x11, 128, false, XDP_REDIRECT, XDP_HANDSHAKE},
 	{"the smallest M2 passes", {0}, 0x12, 235, false, XDP_REDIRECT, XDP_HANDSHAKE},
@@ -291,7 +295,7 @@ static void a_handshake_whose_length_field_lies_is_dropped(void **state)
 	payload_handshake(payload, 0x11, sizeof(payload), live_tag);
 	payload[3] = 1;
 	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
-	expect(&wan, &f, XDP_DROP, XDP_DROP_SHAPE, "length field");
+	expect(&wan, &f, XDP_DROP, DROPPED(XDP_SHAPE), "length field");
 }
 
 static void without_a_port_everything_is_the_kernels(void **state)
@@ -316,7 +320,7 @@ static void without_a_socket_overlay_traffic_is_dropped(void **state)
 
 		build_case(&cases[i], &f);
 		expect(&wan, &f, overlay ? XDP_DROP : cases[i].verdict,
-			overlay ? XDP_DROP_NO_SOCKET : cases[i].counter, cases[i].name);
+			overlay ? DROPPED(XDP_NO_SOCKET) : cases[i].counter, cases[i].name);
 	}
 }
 
@@ -329,7 +333,7 @@ static void a_removed_tag_is_dead_at_once(void **state)
 	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
 	expect(&wan, &f, XDP_REDIRECT, XDP_HANDSHAKE, "live");
 	assert_int_equal(bpf_map_delete_elem(wan.tags_fd, live_tag), 0);
-	expect(&wan, &f, XDP_DROP, XDP_DROP_TAG, "removed");
+	expect(&wan, &f, XDP_DROP, DROPPED(XDP_TAG), "removed");
 }
 
 // A flood under one tag stops at the tag's burst, and another pair's tag is still served.
@@ -350,7 +354,7 @@ static void one_tag_cannot_starve_another(void **state)
 	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
 	for (int i = 0; i < 5; i++)
 		expect(&wan, &f, XDP_REDIRECT, XDP_HANDSHAKE, "within the burst");
-	expect(&wan, &f, XDP_DROP, XDP_DROP_RATE, "beyond the burst");
+	expect(&wan, &f, XDP_DROP, DROPPED(XDP_RATE), "beyond the burst");
 	payload_handshake(payload, 0x11, sizeof(payload), dead_tag);
 	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
 	expect(&wan, &f, XDP_REDIRECT, XDP_HANDSHAKE, "another tag");
@@ -377,7 +381,7 @@ static void all_tags_together_stop_at_the_cpu_burst(void **state)
 		run(&wan, &f);
 	read_counters(&wan, after);
 	assert_in_range(after[XDP_HANDSHAKE] - before[XDP_HANDSHAKE], 7, 7 * n_cpus);
-	assert_int_equal(after[XDP_DROP_RATE] - before[XDP_DROP_RATE],
+	assert_int_equal(after[DROPPED(XDP_RATE)] - before[DROPPED(XDP_RATE)],
 		100 * n_cpus - (after[XDP_HANDSHAKE] - before[XDP_HANDSHAKE]));
 	payload_data(payload, sizeof(payload));
 	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
@@ -401,7 +405,7 @@ static void a_lan_port_without_a_socket_drops(void **state)
 
 	set_socket(&lan, false);
 	build_case(&cases[0], &f);
-	expect(&lan, &f, XDP_DROP, XDP_DROP_NO_SOCKET, "no socket");
+	expect(&lan, &f, XDP_DROP, DROPPED(XDP_NO_SOCKET), "no socket");
 }
 
 int main(void)
