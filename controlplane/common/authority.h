@@ -74,7 +74,7 @@ int authority_issue(struct authority *a, const struct authority_request *req,
 	uint8_t ret_der[X509_LEAF_BYTES_MAX], size_t *ret_len, struct x509_facts *ret_facts,
 	struct authority_error *err);
 
-// Build and sign a revocation list (revocation.h); entries are sorted in place.
-int authority_revocations(struct authority *a, struct revocation_entry *entries, size_t n,
+// Build and sign a revocation list (revocation.h).
+int authority_revocations(struct authority *a, const struct revocation_entry *entries, size_t n,
 	const uint8_t net_id[16], uint64_t number, uint64_t issued, uint8_t *buf, size_t cap,
 	size_t *ret_len);

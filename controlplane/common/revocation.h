@@ -12,8 +12,8 @@
 //	 8 net_id[16]   24 u64 number   32 u64 issued (unix seconds)   40 issuer's SPKI hash[32]
 //	72 entries, 64 B each, strictly ascending as byte strings:
 //	     0 SPKI hash[32] (zero: serial only)   32 u8 serial length (0: SPKI only)   33
-//serial[20], the 	     rest zero   53 zero[3]   56 u64 until 	then sig[64] = Ed25519(L("revocations") ‖
-//all bytes before)
+// serial[20], the 	     rest zero   53 zero[3]   56 u64 until 	then sig[64] =
+// Ed25519(L("revocations") ‖ all bytes before)
 //
 // Pure: no I/O, time passed in. Thread safe. Floor 2.
 #pragma once
@@ -75,7 +75,7 @@ void revocation_entry_get(const struct revocation_view *view, unsigned idx,
 // ones merged, those whose `until` lies before issued are left out.
 //
 // errors:  -E2BIG: more than REVOCATION_ENTRIES_MAX; -EINVAL: an entry names nothing; -ENOBUFS
-int revocation_build(struct revocation_entry *entries, size_t n, const uint8_t net_id[16],
+int revocation_build(const struct revocation_entry *entries, size_t n, const uint8_t net_id[16],
 	uint64_t number, uint64_t issued, const uint8_t issuer_spki[32], uint8_t *buf, size_t cap,
 	size_t *ret_len);
 
