@@ -80,8 +80,8 @@ struct config_static {
 	uint16_t vlan;     // only in vlan_aware segments, else 0
 	const char *port;  // NULL for a peer
 	uint16_t port_idx; // valid when port is given
-	const char *
-		peer; // NULL for a port; installed by control, ignored by the data-plane's own load
+	// NULL for a port. Control installs these; the data-plane's own load leaves them alone.
+	const char *peer;
 };
 
 struct config_segment {
@@ -92,8 +92,9 @@ struct config_segment {
 	bool vlan_aware; // learn by (MAC, VID) instead of MAC alone
 	uint32_t ageing_s;
 	uint32_t mac_quota; // MACs that one peer may have here
-	uint32_t bum_pps; // broadcast, unknown unicast, multicast frames a second from one port or
-			  // peer; 0 = no limit
+	// Broadcast, unknown unicast and multicast frames a second from one port or peer; 0: no
+	// limit.
+	uint32_t bum_pps;
 	const struct config_static *statics;
 	unsigned n_statics;
 };
@@ -101,9 +102,9 @@ struct config_segment {
 // All that the data-plane process reads: sections gateway (run_dir and user only), dataplane,
 // ports, segments.
 struct dataplane_config {
-	const char *run_dir; // sockets; <run_dir>/dataplane.sock
-	const char *user;    // account to drop to, or NULL to stay
-	uint16_t worker_cpus[CONFIG_WORKERS_MAX];
+	const char *run_dir;         // sockets; <run_dir>/dataplane.sock
+	const char *user;            // account to drop to, or NULL to stay
+	const uint16_t *worker_cpus; // n_workers ≥ 1
 	unsigned n_workers;
 	uint16_t main_cpu; // may be a worker's CPU: the main lcore sleeps nearly always
 	enum config_polling polling;
@@ -116,20 +117,22 @@ struct dataplane_config {
 	uint32_t reassembly_mib; // per worker
 	const struct config_port *ports;
 	unsigned n_ports;
-	const struct config_segment
-		*segments; // in file order; look up by id with config_segment_by_id()
+	const struct config_segment *segments; // in file order; config_segment_by_id() finds one
 	unsigned n_segments;
 };
 
 struct config_peer {
 	const char *name;
-	const uint8_t *segment_ids; // what the peer may join
+	// What the peer may join: names as written, and their ids in the same order.
+	const char *const *segments;
+	const uint8_t *segment_ids;
 	unsigned n_segments;
 	const char *psk_file; // NULL without one; holds 32 bytes raw, or 64 hex digits
 	bool has_pin;
 	uint8_t pin[32];           // the Ed25519 public key its certificate must carry
 	enum config_cipher cipher; // AUTO follows policy
-	const struct config_endpoint *addresses; // candidates to try besides what the hub tells
+	// Candidates to try besides what the hub tells.
+	const struct config_endpoint *addresses;
 	unsigned n_addresses;
 	bool intent; // want this peer from the start, without `postern intents add`
 };
@@ -160,8 +163,7 @@ struct gateway_config {
 	const char *hub_name;
 	const struct config_endpoint *hub_addresses; // TCP and UDP
 	unsigned n_hub_addresses;
-	uint16_t
-		hub_udp2_port; // second UDP port of the hub, for telling NAT kinds apart; 0 without
+	uint16_t hub_udp2_port; // the hub's second UDP port, for telling NAT kinds apart; 0 without
 	struct dataplane_config dataplane;
 	const struct config_peer *peers;
 	unsigned n_peers;
@@ -171,8 +173,7 @@ struct gateway_config {
 // Read and check a whole file, against this machine.
 //
 // errors: -ENOENT, -EACCES and the like when it cannot be read, -EFBIG, -EINVAL for anything wrong
-// in
-//         it, -ENOMEM. *err is filled on every failure, *ret untouched.
+//         in it, -ENOMEM. *err is filled on every failure, *ret untouched.
 int config_load_gateway(const char *path, struct gateway_config **ret, struct config_error *err);
 void config_free_gateway(struct gateway_config *cfg);
 
@@ -199,4 +200,5 @@ const char *config_polling_name(enum config_polling v);
 const char *config_hugepages_name(enum config_hugepages v);
 const char *config_port_role_name(enum config_port_role v);
 const char *config_port_kind_name(enum config_port_kind v);
+const char *config_xdp_mode_name(enum config_xdp_mode v);
 const char *config_cipher_name(enum config_cipher v);

@@ -63,8 +63,11 @@ bool config_name_valid(const char *text, size_t len);
 // config_env_host is this machine; tests bring their own.
 struct config_env {
 	void *ctx;
-	// Whether a thread may be pinned to this CPU.
-	bool (*cpu_usable)(void *ctx, unsigned cpu);
+	// Whether the machine has this CPU, online.
+	bool (*cpu_exists)(void *ctx, unsigned cpu);
+	// Whether this process may run on it; only defaults ask, as the processes may be confined
+	// differently.
+	bool (*cpu_allowed)(void *ctx, unsigned cpu);
 	// Look at a secret's file: 0 or -errno; mode as st_mode, size in bytes.
 	int (*stat_secret)(void *ctx, const char *path, uint32_t *ret_mode, uint64_t *ret_bytes);
 	// Whether this account exists.

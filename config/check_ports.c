@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/check.h"
+
+#include <string.h>
+
+#include "config/value.h"
+
+int config_check_unused(struct config_reader *r, const char *path, const char *why)
+{
+	if (!config_reader_given(r, "%s", path))
+		return 0;
+	config_reader_at(r, "%s", path);
+	config_reader_hint(r, "remove the line: %s", why);
+	return config_reader_fail(r, "%s has no meaning here", path);
+}
+
+static int unused(struct config_reader *r, unsigned i, const char *key, const char *why)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "ports[%u].%s", i, key);
+	return config_check_unused(r, path, why);
+}
+
+static int needed(struct config_reader *r, unsigned i, const char *key, const char *why)
+{
+	config_reader_at(r, "ports[%u]", i);
+	config_reader_hint(r, "%s", why);
+	return config_reader_fail(r, "port ports[%u] has no '%s'", i, key);
+}
+
+// Two ports that cannot both have it: the later one is at fault.
+static int check_unique(struct config_reader *r, const struct config_port *ports, unsigned i)
+{
+	const struct config_port *p = &ports[i];
+
+	for (unsigned j = 0; j < i; j++) {
+		const struct config_port *q = &ports[j];
+		const char *key = NULL;
+
+		if (strcmp(p->name, q->name) == 0)
+			key = "name";
+		else if (p->interface != NULL && q->interface != NULL &&
+			 strcmp(p->interface, q->interface) == 0)
+			key = "interface";
+		else if (p->device != NULL && q->device != NULL &&
+			 strcmp(p->device, q->device) == 0)
+			key = "device";
+		if (key == NULL)
+			continue;
+		config_reader_at(r, "ports[%u].%s", i, key);
+		config_reader_hint(r, "give each port its own");
+		return config_reader_fail(
+			r, "port '%s' (ports[%u]) already has this %s", q->name, j, key);
+	}
+	return 0;
+}
+
+static int check_af_xdp(struct config_reader *r, const struct config_port *p, unsigned i)
+{
+	int ret;
+
+	if (p->interface == NULL)
+		return needed(r, i, "interface", "af_xdp attaches to a kernel interface: name it");
+	ret = unused(r, i, "device", "af_xdp takes an interface; a device is for kind dpdk");
+	if (ret == 0)
+		ret = unused(r, i, "mac", "an af_xdp port has its interface's address");
+	if (ret < 0)
+		return ret;
+	if (p->mtu > CONFIG_XDP_MTU_MAX) {
+		config_reader_at(r, "ports[%u].mtu", i);
+		config_reader_hint(
+			r, "at most %u with af_xdp; more needs kind dpdk", CONFIG_XDP_MTU_MAX);
+		return config_reader_fail(r, "an af_xdp port cannot carry an MTU of %u", p->mtu);
+	}
+	return 0;
+}
+
+static int check_tap(struct config_reader *r, const struct config_port *p, unsigned i)
+{
+	enum { TAP_QUEUES_MAX = 16 }; // of DPDK's net_tap
+	int ret;
+
+	if (p->role == CONFIG_ROLE_WAN) {
+		config_reader_at(r, "ports[%u].kind", i);
+		config_reader_hint(
+			r, "use af_xdp on the interface that has the WAN address, or dpdk");
+		return config_reader_fail(
+			r, "a tap is this host's own interface and cannot be a WAN port");
+	}
+	if (p->interface == NULL)
+		return needed(r, i, "interface", "name the interface to create, such as lan0");
+	ret = unused(r, i, "device", "a tap needs no device");
+	if (ret == 0)
+		ret = unused(r, i, "mode", "it is for kind af_xdp");
+	if (ret < 0)
+		return ret;
+	if (p->n_queues > TAP_QUEUES_MAX) {
+		config_reader_at(r, "ports[%u].queues", i);
+		config_reader_hint(r, "at most %u", TAP_QUEUES_MAX);
+		return config_reader_fail(r, "a tap cannot have %u queues", p->n_queues);
+	}
+	return 0;
+}
+
+// A router must be on one of the port's own networks.
+static int check_router(struct config_reader *r, const struct config_port *p, unsigned i,
+	const struct config_addr *router)
+{
+	if (router->family == 0)
+		return 0;
+	for (unsigned a = 0; a < p->n_addresses; a++) {
+		if (config_prefix_contains(&p->addresses[a], router) &&
+			!config_addr_equal(&p->addresses[a].addr, router))
+			return 0;
+	}
+	config_reader_at(r, "ports[%u].gateway%u", i, router->family);
+	config_reader_hint(r, "give the router's address, or add an address of its network");
+	return config_reader_fail(
+		r, "this router is on none of the networks in ports[%u].addresses", i);
+}
+
+static int check_own_addresses(struct config_reader *r, const struct config_port *p, unsigned i)
+{
+	int ret;
+
+	for (unsigned a = 0; a < p->n_addresses; a++) {
+		if (!config_addr_is_any(&p->addresses[a].addr) &&
+			!config_addr_is_multicast(&p->addresses[a].addr))
+			continue;
+		config_reader_at(r, "ports[%u].addresses[%u]", i, a);
+		config_reader_hint(r, "give the port's own address");
+		return config_reader_fail(r, "no port can have this address");
+	}
+	if (!p->has_gateway_mac)
+		return needed(r, i, "gateway_mac",
+			"no kernel resolves neighbours for this port: name the "
+			"station that everything is sent to");
+	ret = check_router(r, p, i, &p->gateway4);
+	return ret < 0 ? ret : check_router(r, p, i, &p->gateway6);
+}
+
+static int check_dpdk(struct config_reader *r, const struct dataplane_config *dp, unsigned i)
+{
+	const struct config_port *p = &dp->ports[i];
+	int ret;
+
+	if (p->device == NULL)
+		return needed(
+			r, i, "device", "a PCI address, or a vdev such as net_memif0,role=server");
+	ret = unused(r, i, "mode", "it is for kind af_xdp");
+	if (ret == 0 && p->role == CONFIG_ROLE_LAN)
+		ret = unused(r, i, "interface", "a dpdk LAN port takes its device only");
+	if (ret < 0)
+		return ret;
+	if (dp->hugepages == CONFIG_HUGEPAGES_NEVER && strstr(p->device, "virtio_user") != NULL) {
+		config_reader_at(r, "ports[%u].device", i);
+		config_reader_hint(r, "set dataplane.hugepages to auto or require");
+		return config_reader_fail(r, "virtio-user does not work without hugepages");
+	}
+	if (p->role == CONFIG_ROLE_LAN)
+		return 0;
+	if (p->interface == NULL && p->n_addresses == 0)
+		return needed(r, i, "interface",
+			"name the exception interface to create; or give addresses, "
+			"gateway4/6 and gateway_mac");
+	if (p->interface != NULL && p->n_addresses > 0) {
+		config_reader_at(r, "ports[%u].addresses", i);
+		config_reader_hint(
+			r, "remove one: an interface carries its addresses in the kernel");
+		return config_reader_fail(r, "a port cannot have both interface and addresses");
+	}
+	return p->n_addresses > 0 ? check_own_addresses(r, p, i) : 0;
+}
+
+// Keys that only one kind of WAN port knows.
+static int check_wan_keys(struct config_reader *r, const struct config_port *p, unsigned i)
+{
+	static const char *const keys[] = {"addresses", "gateway4", "gateway6", "gateway_mac"};
+	int ret = 0;
+
+	if (p->role == CONFIG_ROLE_LAN)
+		ret = unused(r, i, "overlay_port", "it is for WAN ports");
+	if (p->role == CONFIG_ROLE_WAN && p->kind == CONFIG_KIND_DPDK && p->n_addresses > 0)
+		return ret;
+	for (unsigned k = 0; ret == 0 && k < sizeof(keys) / sizeof(keys[0]); k++) {
+		if (k == 0 && p->role == CONFIG_ROLE_WAN && p->kind == CONFIG_KIND_DPDK)
+			continue;
+		ret = unused(r, i, keys[k],
+			p->role == CONFIG_ROLE_LAN ? "a LAN port has no address"
+						   : "the kernel has the addresses and routes of "
+						     "this port; set them with ip(8)");
+	}
+	return ret;
+}
+
+static int check_port(struct config_reader *r, const struct dataplane_config *dp, unsigned i)
+{
+	const struct config_port *p = &dp->ports[i];
+	int ret = check_unique(r, dp->ports, i);
+
+	if (ret == 0)
+		ret = check_wan_keys(r, p, i);
+	if (ret < 0)
+		return ret;
+	if (p->role == CONFIG_ROLE_WAN && p->mtu < CONFIG_WAN_MTU_MIN) {
+		config_reader_at(r, "ports[%u].mtu", i);
+		config_reader_hint(r, "at least %u on a WAN port, as IPv6 demands of every path",
+			CONFIG_WAN_MTU_MIN);
+		return config_reader_fail(r, "a WAN port cannot have an MTU of %u", p->mtu);
+	}
+	switch (p->kind) {
+	case CONFIG_KIND_AF_XDP:
+		return check_af_xdp(r, p, i);
+	case CONFIG_KIND_TAP:
+		return check_tap(r, p, i);
+	default:
+		return check_dpdk(r, dp, i);
+	}
+}
+
+int config_check_ports(struct config_reader *r, struct dataplane_config *dp)
+{
+	unsigned n_wan = 0;
+
+	for (unsigned i = 0; i < dp->n_ports; i++) {
+		int ret = check_port(r, dp, i);
+
+		if (ret < 0)
+			return ret;
+		n_wan += dp->ports[i].role == CONFIG_ROLE_WAN;
+	}
+	if (n_wan > 0)
+		return 0;
+	config_reader_at(r, "ports");
+	config_reader_hint(r, "add a port with role: wan, the one that faces the other sites");
+	return config_reader_fail(r, "no port has the role wan");
+}
