@@ -11,7 +11,7 @@
 //	  → M3 and keys; install RX, then send
 //	                   ── M3 ──────────────────►  hs_server_m3() → keys; install RX, then M4 =
 //	switch TX          ◄────────────────── M4 ──  ctl_lane_seal(CONFIRM) (cached for duplicate
-//M3)
+// M3)
 //
 // Objects live in the caller's memory and hold secrets: *_fini() wipes, at every end. A failed call
 // changes nothing the peer could notice: nothing is sent, the reason is for the local log only. A

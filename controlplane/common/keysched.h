@@ -5,10 +5,14 @@
 // Pure, any thread; the caller wipes what it is given. Floor 2. PROTOCOL.md §2, §5.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "wire/packet.h"
+
+#define KEYSCHED_SIGNED_MAX 1024 // the signer signs nothing longer
+#define KEYSCHED_LABEL_MAX  32
 
 enum keysched_plane { KEYSCHED_CONTROL = 0, KEYSCHED_DATA = 1 };
 
@@ -53,6 +57,12 @@ int keysched_kx(bool client, const uint8_t sk[32], const uint8_t pk[32], const u
 
 // KDF(key, id, ctx, n) = crypto_kdf_derive_from_key; ctx exactly 8 characters, n 16..64
 void keysched_kdf(const uint8_t key[32], uint64_t id, const char *ctx, void *out, size_t n);
+
+// Does sig = Ed25519(L(label) ‖ msg) hold under pk? The counterpart of the signer's SIGN request.
+// False as well for msg longer than KEYSCHED_SIGNED_MAX. libsodium refuses non-canonical S and weak
+// keys.
+bool keysched_verify(const uint8_t pk[32], const char *label, const void *msg, size_t len,
+	const uint8_t sig[64]);
 
 // ms → traffic secrets; ms: first 32 bytes are the key.
 void keysched_from_ms(const uint8_t ms[32], struct keysched_traffic *ret);
