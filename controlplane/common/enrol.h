@@ -125,7 +125,7 @@ void enrol_state_wipe(struct enrol_state *state);
 // Check a CERT record that answers a renewal (same name, same key, our root, valid now, not
 // expiring earlier than the one held) and store it: cert.der and chain.der, and state->chain.
 //
-// errors:  -EBADMSG: no such record; -EACCES: the hub refused; -EKEYREJECTED: the certificate does
+// errors:  -EBADMSG: no such record; -EKEYREJECTED: the certificate does
 //          not hold; -ESTALE: it ends earlier; others of the files
 int enrol_accept_renewal(const char *state_dir, const struct x509_trust *trust,
 	const uint8_t pk[32], uint64_t now_s, const uint8_t *body, size_t len,
