@@ -506,7 +506,7 @@ static const struct config_key policy_keys[] = {
 	{.name = "rekey_s",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(gateway_config, policy.rekey_s),
-		RANGE(1, 3600),
+		RANGE(1, 300),
 		.dflt = "120",
 		.doc = "Make fresh keys this often, in seconds."},
 	{.name = "key_life_s",

@@ -75,7 +75,3 @@ extern const struct config_schema config_gateway_schema; // struct gateway_confi
 extern const struct config_schema
 	config_dataplane_schema;                     // the same struct, other sections skipped
 extern const struct config_schema config_hub_schema; // struct hub_config
-
-// Print docs/configuration.md.
-#include <stdio.h>
-void config_schema_print_markdown(FILE *out);

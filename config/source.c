@@ -68,7 +68,7 @@ static const char *find_line(const struct config_source *src, unsigned line, siz
 // Copy the part of a line round its column, at most CONTEXT characters before it.
 static void copy_line(struct config_error *err, const char *line, size_t len)
 {
-	enum { CONTEXT = 60 };
+	enum { CONTEXT = 100 };
 	unsigned skip = err->column > CONTEXT + 1 ? err->column - 1 - CONTEXT : 0;
 	size_t out = 0;
 

@@ -27,9 +27,23 @@ static struct config_mark mark_of(const struct fy_mark *m)
 		.line = (unsigned)m->line + 1, .column = (unsigned)m->column + 1};
 }
 
+// libfyaml marks what follows an indicator; people look for the indicator: a quote, '&', '*'.
+static struct config_mark before(struct config_mark at)
+{
+	at.column -= at.column > 1;
+	return at;
+}
+
 static struct config_mark event_mark(struct fy_event *ev)
 {
-	return mark_of(fy_event_start_mark(ev));
+	struct config_mark at = mark_of(fy_event_start_mark(ev));
+	enum fy_scalar_style style = FYSS_PLAIN;
+
+	if (ev->type == FYET_ALIAS)
+		return before(at);
+	if (ev->type == FYET_SCALAR && ev->scalar.value != NULL)
+		style = fy_token_scalar_style(ev->scalar.value);
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED ? before(at) : at;
 }
 
 static int refuse(struct builder *b, struct config_mark at, const char *hint, const char *message)
@@ -162,7 +176,7 @@ static int take_event(struct builder *b, struct fy_event *ev)
 	case FYET_SCALAR:
 		t = fy_event_get_anchor_token(ev);
 		if (t != NULL)
-			return refuse(b, mark_of(fy_token_start_mark(t)),
+			return refuse(b, before(mark_of(fy_token_start_mark(t))),
 				"remove it and write values out",
 				"anchors (&name) are not allowed");
 		t = fy_event_get_tag_token(ev);
@@ -182,7 +196,8 @@ static int syntax_error(struct builder *b, struct fy_diag *diag)
 	struct config_mark at = {.line = 1, .column = 1};
 	const struct fy_diag_error *e;
 	const char *message = "this is not YAML";
-	const char *hint = "check the indentation, and that every key is followed by ': '";
+	const char *hint =
+		"check indentation, quotes and brackets, and that every key is followed by ': '";
 	void *prev = NULL;
 	char text[CONFIG_ERROR_TEXT];
 	int ret;
