@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
 # How the scripts talk: colour only on a terminal, errors with a way out. Sourced, never run.
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
 # Two sites behind two NATs, an internet, a hub and a stranger, in network namespaces. Sourced by
 # tools/demo, tools/bench and tests/smoke; needs root and tools/lib/say.sh.
 #

@@ -13,15 +13,14 @@
 #include "config/gateway.h"
 #include "config/hub.h"
 
-#define DEFAULT_RUN_DIR "/run/postern"
-#define REPLY_MAX       (64u << 20)
-#define REPLY_WAIT_S    30
+#define REPLY_MAX    (64u << 20)
+#define REPLY_WAIT_S 30
 
 static const struct daemon_facts {
-	const char *program, *unit, *socket;
+	const char *program, *run_dir, *socket;
 } facts[] = {
-	[DAEMON_GATEWAY] = {"postern-control", "postern-control", "control.sock"},
-	[DAEMON_HUB] = {"postern-hub", "postern-hub", "hub.sock"},
+	[DAEMON_GATEWAY] = {"postern-control", "/run/postern", "control.sock"},
+	[DAEMON_HUB] = {"postern-hub", "/run/postern-hub", "hub.sock"},
 };
 
 // The run_dir a configuration file names. Only a file the person named is worth an error: with none
@@ -51,7 +50,7 @@ static int run_dir_of(const struct options *o, enum daemon d, char *buf, size_t 
 		return EXIT_OK;
 	if (o->config != NULL)
 		return report_config_error(o, &err);
-	snprintf(buf, size, "%s", DEFAULT_RUN_DIR);
+	snprintf(buf, size, "%s", facts[d].run_dir);
 	return EXIT_OK;
 }
 
@@ -94,7 +93,7 @@ static int dial(const struct options *o, enum daemon d, int *ret_fd)
 			"You may not talk to %s (%s).", f->program, path);
 	snprintf(hint, sizeof(hint),
 		"Start it: systemctl start %s    Its log says why it stopped: journalctl -u %s",
-		f->unit, f->unit);
+		f->program, f->program);
 	return report_errorf(o, EXIT_UNREACHABLE, "not-running", hint,
 		"%s is not running: nobody answers at %s.", f->program, path);
 }
