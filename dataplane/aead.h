@@ -32,13 +32,16 @@ struct aead_key {
 	alignas(64) uint8_t bytes[1024];
 };
 
-// One packet to seal or open in place: 16 bytes of associated data directly before `data`, room for
-// the tag directly behind it.
+// One packet to seal or open: 16 bytes of associated data directly before `data`, the tag directly
+// behind it. Sealing reads the plaintext at `src`, which may be `data` itself or lie elsewhere
+// without overlapping it (the cipher is then the copy, at no extra cost); opening is always in
+// place.
 struct aead_op {
 	const struct aead_key *key;
 	uint8_t *data;
-	uint32_t bytes; // of plaintext or ciphertext, without the tag
-	bool ok;        // out, aead_open_batch() only
+	const uint8_t *src; // aead_seal_batch() only
+	uint32_t bytes;     // of plaintext or ciphertext, without the tag
+	bool ok;            // out
 	uint8_t nonce[AEAD_NONCE_BYTES];
 };
 
@@ -59,7 +62,7 @@ int aead_key_install(
 	struct aead *a, uint8_t cipher, const uint8_t raw[AEAD_KEY_BYTES], struct aead_key *key);
 void aead_key_wipe(struct aead_key *key);
 
-// Seal n packets in place; tags are written behind the data.
+// Seal n packets; ok is false when the library refused one, which must then not be sent.
 void aead_seal_batch(struct aead *a, uint8_t cipher, struct aead_op *ops, unsigned n);
 // Open n packets in place. ok tells which are authentic; the plaintext of the others is noise and
 // must not be used.

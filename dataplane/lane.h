@@ -10,13 +10,15 @@
 
 #include "dataplane/aead.h"
 #include "dataplane/replay.h"
+#include "wire/packet.h"
 
-#define LANE_SOFT_LIMIT (1ull << 30) // ask for a new key
-#define LANE_HARD_LIMIT (1ull << 31) // never send or accept this counter (PROTOCOL.md §6)
+#define LANE_SOFT_LIMIT PKT_COUNTER_REKEY // ask for a new key
+#define LANE_HARD_LIMIT PKT_COUNTER_CAP   // never send or accept this counter (PROTOCOL.md §6)
+#define LANE_FORGERIES  (1ull << 20)      // tell control
 
 struct lane_tx {
 	// line 0: read and written for every packet by the owner
-	uint64_t next; // counter of the next packet
+	uint64_t next;      // counter of the next packet
 	uint32_t le_key_id; // the receiver's, as it goes on the wire
 	uint8_t number;     // 1..255
 	uint8_t cipher;
@@ -31,7 +33,6 @@ struct lane_rx {
 	uint8_t number;
 	uint8_t cipher;
 	uint8_t iv[AEAD_NONCE_BYTES];
-	bool seen;       // an authentic packet has come
 	uint16_t n_held; // pieces waiting for reassembly, ≤ STREAM_OPEN_MAX
 	uint64_t forgeries;
 	struct stream_open *open; // the frame most recently begun, or NULL
@@ -45,12 +46,17 @@ static_assert(offsetof(struct lane_rx, replay) == 64, "the window begins a line"
 // Take n consecutive counters. Returns false, taking none, when they would reach the hard limit.
 bool lane_tx_reserve(struct lane_tx *lane, unsigned n, uint64_t *ret_first);
 
-// nonce = iv XOR (u32 0 ‖ u64 counter), PROTOCOL.md §6.
-static inline void lane_nonce(
-	const uint8_t iv[AEAD_NONCE_BYTES], uint64_t counter, uint8_t nonce[AEAD_NONCE_BYTES])
+// Write the 16 bytes before op->data and set op's key and nonce for one packet of this lane.
+static inline void lane_packet_header(
+	const struct lane_tx *lane, uint64_t counter, struct aead_op *op)
 {
-	for (unsigned i = 0; i < 4; i++)
-		nonce[i] = iv[i];
-	for (unsigned i = 0; i < 8; i++)
-		nonce[4 + i] = iv[4 + i] ^ (uint8_t)(counter >> (8 * i));
+	struct pkt_data *h = (struct pkt_data *)(op->data - PKT_DATA_HDR_LEN);
+
+	h->type = PKT_TYPE_DATA;
+	h->lane = lane->number;
+	h->zero = 0;
+	h->key_id = lane->le_key_id;
+	h->counter = counter;
+	pkt_nonce(op->nonce, lane->iv, counter);
+	op->key = &lane->key;
 }
