@@ -7,6 +7,9 @@
 // never changes the table: what it sees goes to the writer as an event, at most once a second for
 // an address, and a refresh is one relaxed store of the entry's time. Floor 3.
 //
+// A peer cannot take over an address that its present place used within FDB_HOLD_S; a LAN
+// attachment can, at once.
+//
 // Fairness: each peer and each LAN attachment has a quota of learned addresses, so one that floods
 // addresses pushes out nobody else's. Source: PROTOCOL.md §14; security.md attack 19.
 #pragma once
@@ -17,6 +20,8 @@
 
 struct fdb;
 struct rte_rcu_qsbr;
+
+#define FDB_HOLD_S 2
 
 enum fdb_where { FDB_NONE = 0, FDB_LAN = 1, FDB_PEER = 2 };
 
@@ -59,6 +64,15 @@ struct fdb_config {
 	const uint16_t *domain_segment; // 65536 entries: which segment a domain belongs to
 };
 
+struct fdb_counters { // of the writer
+	uint64_t learned;
+	uint64_t moved;
+	uint64_t aged;
+	uint64_t refused_quota;
+	uint64_t refused_held; // a peer claimed an address in use elsewhere
+	uint64_t refused_full;
+};
+
 struct fdb_entry { // for dumps
 	uint8_t mac[6];
 	uint16_t domain;
@@ -75,8 +89,9 @@ void fdb_destroy(struct fdb *f);
 // Look up n ≤ 64 keys; dst[i] is 0 where nothing is known.
 void fdb_lookup_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst);
 // Look up n ≤ 64 source addresses that were seen behind dst[i] at now_s: refresh what is known
-// there, report what is new or has moved.
-void fdb_seen_batch(
+// there, report what is new or has moved. Returns a bit for each that a static entry binds
+// elsewhere.
+uint64_t fdb_seen_batch(
 	struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n, uint32_t now_s);
 void fdb_reader_online(struct fdb *f, unsigned worker);
 void fdb_reader_offline(struct fdb *f, unsigned worker);
@@ -102,3 +117,4 @@ void fdb_flush(struct fdb *f, fdb_dst_t dst);
 unsigned fdb_dump(
 	struct fdb *f, uint32_t now_s, uint32_t *cursor, struct fdb_entry *out, unsigned max);
 uint32_t fdb_count(const struct fdb *f);
+const struct fdb_counters *fdb_counters(const struct fdb *f);

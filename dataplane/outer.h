@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "wire/cmd.h"
-
-struct rte_mbuf;
+#include "wire/drop.h"
+#include "wire/packet.h"
 
 #define OUTER_IPV4_BYTES (14 + 20 + 8)
 #define OUTER_IPV6_BYTES (14 + 40 + 8)
@@ -49,7 +49,7 @@ void outer_reverse(
 // Bytes of blocks that fit one packet of this path.
 static inline unsigned outer_room(const struct outer_path *path)
 {
-	return path->mtu - (path->header_bytes - 14u) - 16 - 16;
+	return path->mtu - (path->header_bytes - 14u) - PKT_DATA_HDR_LEN - PKT_MAC_LEN;
 }
 
 // Write the header before `payload`, which has at least OUTER_IPV6_BYTES of space before it.
@@ -58,9 +58,12 @@ static inline unsigned outer_room(const struct outer_path *path)
 uint8_t *outer_write(
 	const struct outer_path *path, uint8_t *payload, uint16_t payload_bytes, uint8_t dscp);
 
-// Parse an arriving frame. Refuses what is not a whole, unfragmented UDP datagram with consistent
-// lengths and (IPv4 header, non-zero UDP) checksums. Returns 0 or the drop reason.
-unsigned outer_parse(uint8_t *frame, uint32_t bytes, struct outer_view *ret_view);
+// Parse an arriving frame. Refuses what is not a whole, unfragmented, untagged UDP datagram whose
+// lengths agree. The UDP checksum is not verified: the AEAD and the mac cover what it covers.
+//
+// returns: false with the reason (RX_MALFORMED, OUTER_FOREIGN, OUTER_FRAGMENT, OUTER_CHECKSUM)
+bool outer_parse(
+	uint8_t *frame, uint32_t bytes, struct outer_view *ret_view, enum drop_reason *ret_reason);
 
 // A number that differs for datagrams of different source addresses or ports: exact for IPv4.
 uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx);

@@ -11,6 +11,8 @@
 
 #define SEGMENTS_MAX           256
 #define SEGMENT_ATTACHED_MAX   64
+#define SEGMENT_PORTS_MAX      16 // LINK_PORTS_MAX
+#define SEGMENT_VIDS           4096
 #define ATTACHMENTS_MAX        1024
 #define SEGMENT_VLAN_AWARE_MAX 15
 #define ATTACHMENT_NONE        0xffff
@@ -28,7 +30,8 @@ struct segment {
 	bool vlan_aware;      // learns by (MAC, VID)
 	uint16_t domain_base; // of the FDB: own number, or the first of 4096
 	uint16_t n_attached;
-	uint32_t bum_pps; // flooded frames a second from one attachment or peer; 0 no limit
+	// flooded frames from one attachment or peer are this far apart at most; 0 no limit
+	uint64_t bum_interval_ns;
 	uint16_t attached[SEGMENT_ATTACHED_MAX]; // indices of attachments
 };
 
@@ -39,7 +42,7 @@ struct segment_table {
 	uint16_t n_vlan_aware;
 	uint16_t domain_segment[65536]; // 0xffff: no such domain
 	// by port and VID: the attachment that claims it; vid 0 is the rest of the port
-	uint16_t by_port[16][4096];
+	uint16_t by_port[SEGMENT_PORTS_MAX][SEGMENT_VIDS];
 };
 
 void segment_table_init(struct segment_table *t);
