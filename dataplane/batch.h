@@ -10,11 +10,3 @@
 #include <rte_mbuf.h>
 
 #define BATCH_MAX 64
-
-// Bytes of tailroom and headroom that every packet buffer must leave for the overlay.
-#define BATCH_HEADROOM_BYTES RTE_PKTMBUF_HEADROOM
-#define BATCH_TAILROOM_BYTES 32
-
-// Inner frames: Ethernet header, up to two tags, payload ≤ 9216 (PROTOCOL.md §14).
-#define FRAME_MIN_BYTES 14
-#define FRAME_MAX_BYTES (14 + 8 + 9216)

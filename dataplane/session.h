@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/bucket.h"
 #include "dataplane/lane.h"
 #include "dataplane/outer.h"
 #include "wire/cmd.h"
@@ -19,25 +20,23 @@ struct worker;
 #define SESSION_EPOCHS    3 // previous, current, next
 #define SESSION_LANES_MAX 255
 
-struct bucket { // tokens; refilled by time, see flood.h
-	uint32_t tokens;
-	uint32_t reserved;
-	uint64_t at_ns;
-};
+// Key life at most, whatever control says (PROTOCOL.md §6).
+#define SESSION_KEY_LIFE_NS 600000000000ull
 
 struct epoch {
-	uint8_t generation; // low byte of rx_key_id
-	bool live;
-	bool has_rx;        // some worker can receive under it
-	uint8_t n_rx;       // lanes of ours in rx[]
-	uint32_t rx_key_id; // 0: free
+	uint32_t rx_key_id; // ours; 0: free
 	uint32_t tx_key_id;
-	uint8_t n_rx_lanes;   // the peer may use
-	uint8_t n_tx_lanes;   // the peer accepts
 	uint64_t deadline_ns; // CLOCK_BOOTTIME
-	uint64_t born_seq;    // order of installation: the oldest gives way to a fourth
-	struct lane_tx *tx;   // ours, or NULL
-	struct lane_rx **rx;  // lane n at [(n − 1) / n_workers], NULL where not installed
+	uint64_t born_ns;
+	uint64_t born_seq;  // order of installation: the oldest gives way to a fourth
+	uint8_t n_rx;       // length of rx[]
+	uint8_t n_rx_lanes; // the peer may use
+	uint8_t n_tx_lanes; // the peer accepts
+	bool seen;          // an authentic packet has come
+	bool forgeries_told;
+	bool tx_used;        // a transmit key was installed, be it wiped meanwhile
+	struct lane_tx *tx;  // ours, or NULL
+	struct lane_rx **rx; // lane n at [(n − 1) / n_workers], NULL where not installed
 };
 
 // Receive tags and mac keys of one pair key (PROTOCOL.md §4, §14).
@@ -56,13 +55,15 @@ struct session {
 	// lines 0..1: read for every burst
 	bool exists;
 	uint8_t role;
-	uint8_t tx_epoch; // index, SESSION_EPOCHS when none: nothing can be sent
+	uint8_t tx_epoch; // index; SESSION_EPOCHS when none: nothing can be sent
+	bool delivered;   // a frame of the peer has reached a LAN port
 	uint32_t mac_quota;
 	uint64_t segments[4]; // bit n: the peer belongs to segment n
 	struct epoch epoch[SESSION_EPOCHS];
 	struct outer_path path;
 	// cold
-	uint64_t tx_at_ns; // of the last packet we sent, for the keepalive; home worker reads stats
+	uint64_t tx_at_ns; // last packet this worker sent: for the keepalive
+	uint64_t rx_at_ns; // last authentic packet this worker opened
 	uint8_t peer_id[32];
 	struct bucket lane0;
 	struct bucket lane0_strange; // lane-0 packets from elsewhere than the path
@@ -100,5 +101,16 @@ void session_expire(struct worker *w, uint32_t slot);
 
 // The session of a slot, or NULL.
 struct session *session_get(struct worker *w, uint32_t slot);
-// The live epoch of a key_id, or NULL.
+// The epoch of a key_id, or NULL.
 struct epoch *session_epoch(struct session *s, uint32_t rx_key_id);
+// The epoch to send under, or NULL.
+static inline struct epoch *session_tx_epoch(struct session *s)
+{
+	return s->tx_epoch < SESSION_EPOCHS ? &s->epoch[s->tx_epoch] : NULL;
+}
+// Send under e from now on; the transmit key used so far is wiped.
+void session_tx_use(struct session *s, struct epoch *e);
+// Wipe one epoch with all its lanes.
+void session_epoch_wipe(struct worker *w, struct session *s, struct epoch *e);
+// The slot of a session of this worker.
+uint32_t session_slot(const struct worker *w, const struct session *s);

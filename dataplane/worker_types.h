@@ -15,6 +15,7 @@
 #include "dataplane/outer.h"
 #include "dataplane/segment.h"
 #include "dataplane/session.h"
+#include "wire/drop.h"
 #include "wire/link.h"
 #include "wire/stats.h"
 
@@ -23,6 +24,7 @@ struct fdb;
 struct rte_mempool;
 struct rte_ring;
 struct rte_hash;
+struct stream_inners;
 struct stream_rx;
 struct worker;
 struct port;
@@ -82,6 +84,8 @@ struct worker_hooks {
 	// and session.
 	void (*new_source)(
 		struct worker *w, uint32_t slot, const struct outer_view *v, uint8_t port_idx);
+	// A WAN frame that is not for the overlay: ARP, ssh, other ports. NULL: it is dropped.
+	void (*foreign)(struct worker *w, struct rte_mbuf *m, uint8_t port_idx);
 	// EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_FIRST_FRAME, EV_MAC_QUOTA.
 	void (*event)(struct worker *w, uint16_t op, uint32_t slot, uint32_t rx_key_id,
 		uint32_t lane, uint64_t count);
@@ -113,7 +117,9 @@ struct learn_memo { // addresses this worker has reported or refreshed within th
 	uint32_t dst;
 	uint32_t at_s;
 };
-#define LEARN_MEMO_SLOTS 1024
+#define LEARN_MEMO_BITS  10
+#define LEARN_MEMO_SLOTS (1 << LEARN_MEMO_BITS)
+#define WORKER_SPARE     64 // packets taken from the pool at once
 
 struct worker {
 	// group 0: filled by the runtime before the worker runs, then read only
@@ -137,14 +143,17 @@ struct worker {
 	// group 2: written by the pipeline, on this thread
 	struct session *sessions; // [max_sessions]
 	struct rte_hash *tags;    // receive tag → slot and pair
-	struct stream_rx *stream;
-	uint64_t install_seq;
+	struct stream_rx *stream; // split frames on their way in
 	struct flood *flood;
-	struct learn_memo *learn;
+	struct learn_memo *learn;     // [LEARN_MEMO_SLOTS]
+	struct stream_inners *inners; // frames between unpacking and delivery
+	uint64_t install_seq;
+	uint16_t n_spare;
+	struct rte_mbuf *spare[WORKER_SPARE];
 	struct port_tx tx[PORTS_MAX];
 };
 
-// Make what groups 2 needs; group 0 is filled in. reassembly_bytes: memory for split frames (16 MiB
+// Make what group 2 needs; group 0 is filled in. reassembly_bytes: memory for split frames (16 MiB
 // when 0). errors: -ENOMEM, -EINVAL.
 int worker_state_create(struct worker *w, uint32_t reassembly_bytes);
 void worker_state_destroy(struct worker *w);
@@ -155,8 +164,15 @@ void port_tx(struct worker *w, uint8_t port_idx, struct rte_mbuf *m);
 // calls it after each lan_to_wan, wan_to_lan and handoff round.
 void port_tx_flush(struct worker *w);
 
+// A fresh single-segment packet, or NULL (counted as DROP_NO_MBUF).
+struct rte_mbuf *worker_mbuf(struct worker *w);
+// Have at least n ≤ WORKER_SPARE packets in reserve, so that the next n calls above succeed.
+bool worker_mbuf_reserve(struct worker *w, unsigned n);
+// A copy of the first bytes of m in a fresh packet, or NULL.
+struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigned bytes);
+
 // Count a drop. n frames or packets.
-static inline void worker_drop(struct worker *w, unsigned reason, unsigned n)
+static inline void worker_drop(struct worker *w, enum drop_reason reason, unsigned n)
 {
 	w->stats->drops[reason] += n;
 }

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/l2.h"
+
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/worker_types.h"
+
+#define TAG_BYTES 4
+
+static bool is_tag(uint16_t be_type)
+{
+	return be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || be_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
+// The DSCP of an IP packet behind up to two tags.
+static uint8_t dscp_of(const uint8_t *data, unsigned bytes)
+{
+	unsigned at = 12;
+	uint16_t be_type;
+
+	memcpy(&be_type, data + at, sizeof(be_type));
+	for (unsigned i = 0; i < 2 && is_tag(be_type) && bytes >= at + TAG_BYTES + 2; i++) {
+		at += TAG_BYTES;
+		memcpy(&be_type, data + at, sizeof(be_type));
+	}
+	if (bytes < at + 2 + sizeof(struct rte_ipv4_hdr))
+		return 0;
+	data += at + 2;
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return data[1] & 0xfc;
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return (data[0] << 4 | data[1] >> 4) & 0xfc;
+	return 0;
+}
+
+static bool source_is_valid(const uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+
+	return (mac[0] & 1) == 0 && memcmp(mac, zero, 6) != 0;
+}
+
+bool l2_parse(const struct rte_mbuf *m, struct l2_header *ret_header, enum drop_reason *ret_reason)
+{
+	static const uint8_t link_local[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned bytes = m->data_len;
+	uint16_t be_type;
+
+	if (unlikely(m->nb_segs != 1)) {
+		*ret_reason = DROP_RX_MULTI_SEGMENT;
+		return false;
+	}
+	if (unlikely(bytes < PKT_FRAME_MIN)) {
+		*ret_reason = DROP_RX_RUNT;
+		return false;
+	}
+	if (unlikely(bytes > PKT_FRAME_MAX)) {
+		*ret_reason = DROP_RX_GIANT;
+		return false;
+	}
+	if (unlikely(!source_is_valid(data + 6))) {
+		*ret_reason = DROP_SOURCE_INVALID;
+		return false;
+	}
+	if (unlikely(memcmp(data, link_local, 5) == 0 && data[5] < 0x10)) {
+		*ret_reason = DROP_LINK_LOCAL;
+		return false;
+	}
+	memcpy(&be_type, data + 12, sizeof(be_type));
+	ret_header->tagged = be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) && bytes >= 18;
+	ret_header->vid = ret_header->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
+	ret_header->dscp = dscp_of(data, bytes);
+	return true;
+}
+
+void l2_add(struct worker *w, struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t vid,
+	uint8_t dscp, fdb_dst_t from)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t domain = segment_domain(&w->dp->segments.segment[segment], vid);
+	unsigned i = b->n++;
+
+	b->m[i] = m;
+	b->dst[i] = fdb_key(data, domain);
+	b->src[i] = fdb_key(data + 6, domain);
+	b->from[i] = from;
+	b->segment[i] = segment;
+	b->dscp[i] = dscp;
+}
+
+static bool is_group(fdb_key_t key)
+{
+	return (key & 1) != 0; // the first octet's lowest bit
+}
+
+void l2_learn_batch(struct worker *w, struct l2_batch *b)
+{
+	fdb_key_t keys[BATCH_MAX];
+	fdb_dst_t from[BATCH_MAX];
+	uint8_t which[BATCH_MAX];
+	unsigned n = 0;
+	uint64_t bound;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct learn_memo *memo =
+			&w->learn[b->src[i] * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)];
+
+		if (memo->key == b->src[i] && memo->dst == b->from[i] && memo->at_s == w->now_s)
+			continue;
+		*memo = (struct learn_memo){.key = b->src[i], .dst = b->from[i], .at_s = w->now_s};
+		keys[n] = b->src[i];
+		from[n] = b->from[i];
+		which[n++] = i;
+	}
+	if (n == 0)
+		return;
+	bound = fdb_seen_batch(w->dp->fdb, keys, from, n, w->now_s);
+	for (unsigned i = 0; unlikely(bound != 0) && i < n; i++) {
+		if ((bound >> i & 1) == 0)
+			continue;
+		// Not remembered: its next frame must be refused too.
+		w->learn[keys[i] * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)].key = 0;
+		worker_drop(w, DROP_SOURCE_BOUND, 1);
+		rte_pktmbuf_free(b->m[which[i]]);
+		b->m[which[i]] = NULL;
+	}
+}
+
+void l2_lookup_batch(struct worker *w, struct l2_batch *b)
+{
+	fdb_key_t keys[BATCH_MAX];
+	fdb_dst_t found[BATCH_MAX];
+	uint8_t which[BATCH_MAX]; // frame → key
+	unsigned n = 0;
+
+	// Frames of one flow come in trains: a destination is looked up once for each train.
+	for (unsigned i = 0; i < b->n; i++) {
+		if (is_group(b->dst[i]))
+			continue;
+		if (n == 0 || keys[n - 1] != b->dst[i])
+			keys[n++] = b->dst[i];
+		which[i] = n - 1;
+	}
+	fdb_lookup_batch(w->dp->fdb, keys, n, found);
+	for (unsigned i = 0; i < b->n; i++)
+		b->to[i] = is_group(b->dst[i]) ? 0 : found[which[i]];
+}
+
+void l2_tag_pop(struct rte_mbuf *m)
+{
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(data + TAG_BYTES, data, 12);
+	rte_pktmbuf_adj(m, TAG_BYTES);
+}
+
+bool l2_tag_push(struct rte_mbuf *m, uint16_t vid)
+{
+	uint8_t *data = (uint8_t *)rte_pktmbuf_prepend(m, TAG_BYTES);
+
+	if (data == NULL)
+		return false;
+	memmove(data, data + TAG_BYTES, 12);
+	put_be16(data + 12, RTE_ETHER_TYPE_VLAN);
+	put_be16(data + 14, vid);
+	return true;
+}
+
+void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
+{
+	const struct attachment *a = &w->dp->segments.attachment[attachment];
+	const struct port *port = &w->dp->port[a->port_idx];
+	// The port's MTU does not count the Ethernet header, nor tags.
+	unsigned most = port->mtu + RTE_ETHER_HDR_LEN;
+	uint16_t be_type;
+
+	memcpy(&be_type, rte_pktmbuf_mtod_offset(m, uint8_t *, 12), sizeof(be_type));
+	if (is_tag(be_type))
+		most += 2 * TAG_BYTES;
+	if (unlikely(m->data_len > most)) {
+		worker_drop(w, DROP_TX_MTU, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (a->vid != 0 && !l2_tag_push(m, a->vid)) {
+		worker_drop(w, DROP_TX_HEADROOM, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	port_tx(w, a->port_idx, m);
+}
+
+unsigned l2_flood_lan(
+	struct worker *w, uint8_t segment, uint16_t but_attachment, const struct rte_mbuf *m)
+{
+	const struct segment *s = &w->dp->segments.segment[segment];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_attached; i++) {
+		struct rte_mbuf *copy;
+
+		if (s->attached[i] == but_attachment)
+			continue;
+		copy = worker_mbuf_copy(w, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+		if (copy == NULL)
+			continue;
+		l2_deliver(w, s->attached[i], copy);
+		n++;
+	}
+	w->stats->segment[segment].flooded += n;
+	return n;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What both directions do with inner frames: look at their headers, learn sources, find
+// destinations, hand frames to LAN attachments. Thread: the worker. Floor 3.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/fdb.h"
+#include "wire/drop.h"
+
+struct worker;
+
+// A burst of inner frames as parallel arrays: each stage reads only what it needs.
+struct l2_batch {
+	unsigned n;
+	struct rte_mbuf *m[BATCH_MAX]; // NULL: gone (dropped, or given away)
+	fdb_key_t src[BATCH_MAX];
+	fdb_key_t dst[BATCH_MAX];
+	fdb_dst_t from[BATCH_MAX];
+	fdb_dst_t to[BATCH_MAX]; // 0: to be flooded
+	uint8_t segment[BATCH_MAX];
+	uint8_t dscp[BATCH_MAX]; // upper six bits, 0 when the frame is not IP
+};
+
+struct l2_header {
+	bool tagged;  // 802.1Q, outermost tag
+	uint16_t vid; // of it, else 0
+	uint8_t dscp;
+};
+
+// Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,
+// RX_RUNT, RX_GIANT, SOURCE_INVALID, LINK_LOCAL.
+bool l2_parse(const struct rte_mbuf *m, struct l2_header *ret_header, enum drop_reason *ret_reason);
+
+// Add a checked frame that came from `from`.
+void l2_add(struct worker *w, struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t vid,
+	uint8_t dscp, fdb_dst_t from);
+
+// Report and refresh sources; frames whose source is bound elsewhere are dropped (SOURCE_BOUND).
+void l2_learn_batch(struct worker *w, struct l2_batch *b);
+// Fill in to[].
+void l2_lookup_batch(struct worker *w, struct l2_batch *b);
+
+// Take the outermost tag off, or put one on. The latter returns false when there is no headroom.
+void l2_tag_pop(struct rte_mbuf *m);
+bool l2_tag_push(struct rte_mbuf *m, uint16_t vid);
+
+// Send a frame to a LAN attachment; takes it. drops: TX_MTU, TX_HEADROOM
+void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
+// Copies to every attachment of a segment but one (ATTACHMENT_NONE: to all); the frame stays the
+// caller's. Returns how many.
+unsigned l2_flood_lan(
+	struct worker *w, uint8_t segment, uint16_t but_attachment, const struct rte_mbuf *m);

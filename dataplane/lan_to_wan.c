@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/lan_to_wan.h"
+
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "dataplane/flood.h"
+#include "dataplane/l2.h"
+#include "dataplane/stream.h"
+#include "dataplane/worker_types.h"
+
+// ---------------------------------------------------------------- classify
+
+// The attachment a frame belongs to: its VLAN's own, else the rest of the port.
+static uint16_t attachment_of(
+	const struct segment_table *t, unsigned port_idx, const struct l2_header *h)
+{
+	uint16_t a = h->tagged && h->vid != 0 ? t->by_port[port_idx][h->vid] : ATTACHMENT_NONE;
+
+	return a != ATTACHMENT_NONE ? a : t->by_port[port_idx][0];
+}
+
+static void classify_one(
+	struct worker *w, unsigned port_idx, struct rte_mbuf *m, struct l2_batch *b)
+{
+	const struct segment_table *t = &w->dp->segments;
+	struct l2_header h;
+	enum drop_reason reason;
+	uint16_t a;
+
+	if (!l2_parse(m, &h, &reason)) {
+		worker_drop(w, reason, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	a = attachment_of(t, port_idx, &h);
+	if (unlikely(a == ATTACHMENT_NONE)) {
+		worker_drop(w, h.tagged ? DROP_VLAN_FILTER : DROP_SEGMENT_UNKNOWN, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (t->attachment[a].vid != 0) {
+		l2_tag_pop(m);
+		if (!l2_parse(m, &h, &reason)) { // the tag was all there was
+			worker_drop(w, reason, 1);
+			rte_pktmbuf_free(m);
+			return;
+		}
+	}
+	w->stats->segment[t->attachment[a].segment].lan_frames++;
+	l2_add(w, b, m, t->attachment[a].segment, h.vid, h.dscp, fdb_dst(FDB_LAN, a));
+}
+
+static void classify(
+	struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n, struct l2_batch *b)
+{
+	struct stats_port *stats = &w->stats->port[port_idx];
+
+	b->n = 0;
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		stats->rx_bytes += m[i]->pkt_len;
+		classify_one(w, port_idx, m[i], b);
+	}
+	stats->rx_frames += n;
+}
+
+// ---------------------------------------------------------------- to peers
+
+static struct stream_frame view(struct l2_batch *b, unsigned i)
+{
+	struct rte_mbuf *m = b->m[i];
+
+	return (struct stream_frame){
+		.data = rte_pktmbuf_mtod(m, const uint8_t *),
+		.m = m,
+		.bytes = m->data_len,
+		.segment = b->segment[i],
+		.dscp = b->dscp[i],
+	};
+}
+
+// Frames of one burst by peer, each peer's in order of arrival.
+struct groups {
+	unsigned n;
+	uint32_t slot[BATCH_MAX];
+	uint8_t first[BATCH_MAX]; // frame
+	uint8_t last[BATCH_MAX];
+	uint8_t next[BATCH_MAX]; // by frame
+	uint8_t find[2 * BATCH_MAX];
+};
+
+static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
+{
+	unsigned at = slot % (2 * BATCH_MAX);
+
+	// Half the places stay free, so this ends.
+	while (g->find[at] != 0 && g->slot[g->find[at] - 1] != slot)
+		at = (at + 1) % (2 * BATCH_MAX);
+	if (g->find[at] == 0) {
+		g->slot[g->n] = slot;
+		g->first[g->n] = frame;
+		g->last[g->n] = frame;
+		g->find[at] = ++g->n;
+		return;
+	}
+	at = g->find[at] - 1;
+	g->next[g->last[at]] = frame;
+	g->last[at] = frame;
+}
+
+static void send_groups(struct worker *w, struct l2_batch *b, struct groups *g)
+{
+	struct stream_frame f[BATCH_MAX];
+	uint8_t which[BATCH_MAX];
+
+	for (unsigned i = 0; i < g->n; i++) {
+		unsigned n = 0;
+
+		for (uint8_t at = g->first[i];; at = g->next[at]) {
+			which[n] = at;
+			f[n++] = view(b, at);
+			if (at == g->last[i])
+				break;
+		}
+		stream_pack(w, g->slot[i], f, n);
+		for (unsigned k = 0; k < n; k++)
+			b->m[which[k]] = f[k].m;
+	}
+}
+
+// ---------------------------------------------------------------- flood
+
+// Frames of one segment to everybody in it but where each came from. They are read, not taken.
+static void flood_segment(
+	struct worker *w, struct l2_batch *b, uint8_t segment, const uint8_t *which, unsigned n)
+{
+	const struct flood_peers *peers = &w->flood->peers[segment];
+	struct stream_frame f[BATCH_MAX];
+	unsigned lan = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		f[i] = view(b, which[i]);
+		f[i].m = NULL;
+		lan += l2_flood_lan(w, segment, fdb_dst_idx(b->from[which[i]]), b->m[which[i]]);
+	}
+	for (unsigned i = 0; i < peers->n; i++)
+		stream_pack(w, peers->slot[i], f, n);
+	w->stats->segment[segment].flooded += (uint64_t)n * peers->n;
+	if (lan == 0 && peers->n == 0)
+		worker_drop(w, DROP_FLOOD_NOBODY, n);
+}
+
+static bool flood_allowed(struct worker *w, const struct l2_batch *b, unsigned i)
+{
+	const struct segment *s = &w->dp->segments.segment[b->segment[i]];
+
+	if (likely(flood_allows_lan(w, s, fdb_dst_idx(b->from[i]))))
+		return true;
+	w->stats->segment[b->segment[i]].storm_drops++;
+	worker_drop(w, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT, 1);
+	return false;
+}
+
+// frames: those to be flooded, in order. One segment at a time, so that each peer's are packed.
+static void flood(struct worker *w, struct l2_batch *b, uint8_t *frames, unsigned n)
+{
+	uint8_t which[BATCH_MAX];
+
+	while (n > 0) {
+		uint8_t segment = b->segment[frames[0]];
+		unsigned n_which = 0, rest = 0;
+
+		for (unsigned i = 0; i < n; i++) {
+			if (b->segment[frames[i]] != segment)
+				frames[rest++] = frames[i];
+			else if (flood_allowed(w, b, frames[i]))
+				which[n_which++] = frames[i];
+		}
+		if (n_which > 0)
+			flood_segment(w, b, segment, which, n_which);
+		n = rest;
+	}
+}
+
+// ---------------------------------------------------------------- the trip
+
+static void drop_frame(struct worker *w, struct l2_batch *b, unsigned i, enum drop_reason why)
+{
+	worker_drop(w, why, 1);
+	rte_pktmbuf_free(b->m[i]);
+	b->m[i] = NULL;
+}
+
+static void dispatch(struct worker *w, struct l2_batch *b)
+{
+	uint8_t flooded[BATCH_MAX];
+	unsigned n_flooded = 0;
+	struct groups g;
+
+	g.n = 0;
+	memset(g.find, 0, sizeof(g.find));
+	for (unsigned i = 0; i < b->n; i++) {
+		uint32_t idx = fdb_dst_idx(b->to[i]);
+
+		if (unlikely(b->m[i] == NULL))
+			continue;
+		switch (fdb_dst_where(b->to[i])) {
+		case FDB_PEER:
+			if (likely(session_in_segment(&w->sessions[idx], b->segment[i])))
+				groups_add(&g, idx, i);
+			else
+				drop_frame(w, b, i, DROP_NO_SESSION);
+			break;
+		case FDB_LAN:
+			if (b->to[i] == b->from[i]) {
+				drop_frame(w, b, i, DROP_HAIRPIN);
+			} else {
+				l2_deliver(w, idx, b->m[i]);
+				b->m[i] = NULL;
+			}
+			break;
+		default:
+			flooded[n_flooded++] = i;
+		}
+	}
+	send_groups(w, b, &g);
+	flood(w, b, flooded, n_flooded);
+}
+
+void lan_to_wan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
+{
+	struct l2_batch b;
+	unsigned left = 0;
+
+	classify(w, port_idx, m, n, &b);
+	l2_learn_batch(w, &b);
+	l2_lookup_batch(w, &b);
+	dispatch(w, &b);
+	for (unsigned i = 0; i < b.n; i++) {
+		if (b.m[i] != NULL)
+			b.m[left++] = b.m[i];
+	}
+	rte_pktmbuf_free_bulk(b.m, left);
+}
+
+unsigned lan_to_wan(struct worker *w, const struct port_rx *rx)
+{
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned n = rx->port->rx(rx->port, rx->queue, m, BATCH_MAX);
+
+	if (n > 0)
+		lan_to_wan_batch(w, rx->port->idx, m, n);
+	return n;
+}

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+#include <sodium.h>
+
+#include "dataplane/fdb.h"
+#include "dataplane/flood.h"
+#include "dataplane/stream.h"
+#include "dataplane/worker_types.h"
+
+#define TAGS_PER_SESSION 6 // two pair keys, three slots of time
+
+static uint32_t hash_tag(const void *key, uint32_t, uint32_t init)
+{
+	uint64_t k;
+
+	memcpy(&k, key, sizeof(k));
+	return rte_hash_crc_8byte(k, init);
+}
+
+int session_table_create(struct worker *w, uint32_t n)
+{
+	static unsigned serial;
+	char name[RTE_HASH_NAMESIZE];
+	struct rte_hash_parameters hp = {
+		.name = name,
+		.entries = n * TAGS_PER_SESSION < 64 ? 64 : n * TAGS_PER_SESSION,
+		.key_len = sizeof(uint64_t),
+		.hash_func = hash_tag,
+		.socket_id = SOCKET_ID_ANY,
+	};
+
+	snprintf(name, sizeof(name), "tags%u.%u", w->id, serial++);
+	w->sessions = calloc(n, sizeof(*w->sessions));
+	w->tags = rte_hash_create(&hp);
+	if (w->sessions == NULL || w->tags == NULL) {
+		session_table_destroy(w);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void session_table_destroy(struct worker *w)
+{
+	for (uint32_t slot = 0; w->sessions != NULL && slot < w->dp->max_sessions; slot++)
+		session_del(w, slot);
+	free(w->sessions);
+	w->sessions = NULL;
+	rte_hash_free(w->tags);
+	w->tags = NULL;
+}
+
+struct session *session_get(struct worker *w, uint32_t slot)
+{
+	if (slot >= w->dp->max_sessions || !w->sessions[slot].exists)
+		return NULL;
+	return &w->sessions[slot];
+}
+
+uint32_t session_slot(const struct worker *w, const struct session *s)
+{
+	return (uint32_t)(s - w->sessions);
+}
+
+struct epoch *session_epoch(struct session *s, uint32_t rx_key_id)
+{
+	for (unsigned i = 0; i < SESSION_EPOCHS; i++) {
+		if (s->epoch[i].rx_key_id == rx_key_id && rx_key_id != 0)
+			return &s->epoch[i];
+	}
+	return NULL;
+}
+
+static void rx_lane_free(struct worker *w, struct lane_rx *lane)
+{
+	if (lane == NULL)
+		return;
+	stream_forget(w, lane);
+	sodium_memzero(lane, sizeof(*lane));
+	free(lane);
+}
+
+static void tx_lane_free(struct lane_tx *lane)
+{
+	if (lane == NULL)
+		return;
+	sodium_memzero(lane, sizeof(*lane));
+	free(lane);
+}
+
+void session_epoch_wipe(struct worker *w, struct session *s, struct epoch *e)
+{
+	unsigned idx = (unsigned)(e - s->epoch);
+
+	for (unsigned i = 0; i < e->n_rx; i++)
+		rx_lane_free(w, e->rx[i]);
+	free(e->rx);
+	tx_lane_free(e->tx);
+	memset(e, 0, sizeof(*e));
+	if (s->tx_epoch == idx)
+		s->tx_epoch = SESSION_EPOCHS;
+}
+
+// ---------------------------------------------------------------- sessions
+
+static bool segments_change(
+	struct worker *w, struct session *s, uint32_t slot, const uint64_t segments[4])
+{
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		bool was = session_in_segment(s, i);
+		bool is = segments[i >> 6] >> (i & 63) & 1;
+
+		if (is && !was && flood_join(w, i, slot) < 0)
+			return false;
+		if (was && !is)
+			flood_leave(w, i, slot);
+		s->segments[i >> 6] &= ~(1ull << (i & 63));
+		s->segments[i >> 6] |= (uint64_t)is << (i & 63);
+	}
+	return true;
+}
+
+int session_set(struct worker *w, const struct cmd_session *c)
+{
+	uint32_t slot = c->head.session;
+	uint64_t segments[4];
+	struct session *s;
+
+	if (slot >= w->dp->max_sessions || c->role > 1 || c->mac_quota == 0)
+		return -EINVAL;
+	static_assert(sizeof(segments) == sizeof(c->segments), "one bit for each segment");
+	memcpy(segments, c->segments, sizeof(segments));
+	for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
+		if ((segments[i >> 6] >> (i & 63) & 1) != 0 && !w->dp->segments.segment[i].exists)
+			return -EINVAL;
+	}
+
+	s = &w->sessions[slot];
+	if (s->exists && memcmp(s->peer_id, c->peer_id, sizeof(s->peer_id)) != 0)
+		return -EEXIST; // another peer's: delete it first
+	if (!s->exists) {
+		memset(s, 0, sizeof(*s));
+		s->tx_epoch = SESSION_EPOCHS;
+		s->exists = true;
+		memcpy(s->peer_id, c->peer_id, sizeof(s->peer_id));
+	}
+	s->role = c->role;
+	s->mac_quota = c->mac_quota;
+	fdb_quota_set(w->dp->fdb, slot, c->mac_quota);
+	return segments_change(w, s, slot, segments) ? 0 : -ENOMEM;
+}
+
+static void tags_forget(struct worker *w, struct session_pair *p)
+{
+	for (unsigned i = 0; i < p->n_tags; i++)
+		rte_hash_del_key(w->tags, &p->tag[i]);
+	sodium_memzero(p, sizeof(*p));
+}
+
+int session_del(struct worker *w, uint32_t slot)
+{
+	static const uint64_t none[4];
+	struct session *s = session_get(w, slot);
+
+	if (s == NULL)
+		return -ENOENT;
+	for (unsigned i = 0; i < SESSION_EPOCHS; i++)
+		session_epoch_wipe(w, s, &s->epoch[i]);
+	for (unsigned i = 0; i < 2; i++)
+		tags_forget(w, &s->pair[i]);
+	segments_change(w, s, slot, none);
+	fdb_quota_set(w->dp->fdb, slot, 0);
+	sodium_memzero(s, sizeof(*s));
+	return 0;
+}
+
+int session_tags_set(struct worker *w, const struct cmd_tags *c)
+{
+	struct session *s = session_get(w, c->head.session);
+	struct session_pair fresh = {0};
+	struct session_pair *p;
+	uint64_t value;
+
+	if (s == NULL)
+		return -ENOENT;
+	if (c->set > 1 || c->n_tags > 3 || c->role > 1)
+		return -EINVAL;
+	p = &s->pair[c->set];
+	fresh.role = c->role;
+	fresh.last_punch_ts = RTE_MAX(c->last_punch_ts, p->last_punch_ts);
+	fresh.last_m1_ts = RTE_MAX(c->last_m1_ts, p->last_m1_ts);
+	if (sodium_memcmp(p->mac_key, c->mac_key, sizeof(p->mac_key)) != 0) {
+		// Another pair key: its time stamps begin anew.
+		fresh.last_punch_ts = c->last_punch_ts;
+		fresh.last_m1_ts = c->last_m1_ts;
+	}
+	tags_forget(w, p);
+	if (c->n_tags == 0)
+		return 0;
+
+	memcpy(fresh.mac_key, c->mac_key, sizeof(fresh.mac_key));
+	*p = fresh;
+	sodium_memzero(&fresh, sizeof(fresh));
+	value = (uint64_t)c->head.session << 1 | c->set;
+	for (unsigned i = 0; i < c->n_tags; i++) {
+		memcpy(&p->tag[i], c->tag[i], sizeof(p->tag[i]));
+		if (rte_hash_lookup(w->tags, &p->tag[i]) >= 0)
+			continue; // a collision of 64 bits, or a tag named twice: the first keeps
+				  // it
+		if (rte_hash_add_key_data(w->tags, &p->tag[i], (void *)(uintptr_t)value) < 0) {
+			tags_forget(w, p);
+			return -ENOSPC;
+		}
+		p->tag[p->n_tags++] = p->tag[i];
+	}
+	return 0;
+}
+
+// ---------------------------------------------------------------- keys
+
+static struct epoch *epoch_make(struct worker *w, struct session *s, uint32_t rx_key_id)
+{
+	struct epoch *e = session_epoch(s, rx_key_id);
+
+	if (e != NULL)
+		return e;
+	for (unsigned i = 0; i < SESSION_EPOCHS && e == NULL; i++) {
+		if (s->epoch[i].rx_key_id == 0)
+			e = &s->epoch[i];
+	}
+	if (e == NULL) { // a fourth: the oldest that is not sent under gives way
+		for (unsigned i = 0; i < SESSION_EPOCHS; i++) {
+			if (i != s->tx_epoch && (e == NULL || s->epoch[i].born_seq < e->born_seq))
+				e = &s->epoch[i];
+		}
+		session_epoch_wipe(w, s, e);
+	}
+	e->rx_key_id = rx_key_id;
+	e->born_seq = ++w->install_seq;
+	e->born_ns = w->now_ns;
+	e->deadline_ns = w->now_ns + SESSION_KEY_LIFE_NS;
+	return e;
+}
+
+static int install_tx(struct worker *w, struct epoch *e, const struct cmd_key *c)
+{
+	struct lane_tx *lane;
+
+	if (c->lane != w->id + 1)
+		return -EPERM;
+	if (e->tx_used)
+		return -EEXIST; // a counter must never begin again under a key
+	lane = aligned_alloc(alignof(struct lane_tx), sizeof(*lane));
+	if (lane == NULL)
+		return -ENOMEM;
+	memset(lane, 0, sizeof(*lane));
+	lane->le_key_id = c->tx_key_id;
+	lane->number = c->lane;
+	lane->cipher = c->cipher;
+	memcpy(lane->iv, c->iv, sizeof(lane->iv));
+	aead_key_install(w->aead, c->cipher, c->key, &lane->key);
+	e->tx = lane;
+	e->tx_used = true;
+	e->tx_key_id = c->tx_key_id;
+	e->n_tx_lanes = c->n_lanes;
+	return 0;
+}
+
+static int install_rx(struct worker *w, struct epoch *e, const struct cmd_key *c)
+{
+	unsigned n_workers = w->dp->n_workers;
+	unsigned idx = (c->lane - 1u) / n_workers;
+	struct lane_rx *lane;
+
+	if ((c->lane - 1u) % n_workers != w->id)
+		return -EPERM;
+	if (e->rx == NULL) {
+		e->n_rx = (c->n_lanes + n_workers - 1) / n_workers;
+		e->rx = calloc(e->n_rx, sizeof(struct lane_rx *));
+		if (e->rx == NULL) {
+			e->n_rx = 0;
+			return -ENOMEM;
+		}
+		e->n_rx_lanes = c->n_lanes;
+	}
+	if (idx >= e->n_rx)
+		return -EINVAL;
+	if (e->rx[idx] != NULL)
+		return -EEXIST; // a window must never begin again under a key
+	lane = aligned_alloc(alignof(struct lane_rx), sizeof(*lane));
+	if (lane == NULL)
+		return -ENOMEM;
+	memset(lane, 0, sizeof(*lane));
+	lane->number = c->lane;
+	lane->cipher = c->cipher;
+	memcpy(lane->iv, c->iv, sizeof(lane->iv));
+	replay_init(&lane->replay);
+	aead_key_install(w->aead, c->cipher, c->key, &lane->key);
+	e->rx[idx] = lane;
+	return 0;
+}
+
+static bool epoch_is_empty(const struct epoch *e)
+{
+	for (unsigned i = 0; i < e->n_rx; i++) {
+		if (e->rx[i] != NULL)
+			return false;
+	}
+	return e->tx == NULL;
+}
+
+int session_key_install(struct worker *w, const struct cmd_key *c)
+{
+	struct session *s = session_get(w, c->head.session);
+	struct epoch *e;
+	int err;
+
+	if (s == NULL)
+		return -ENOENT;
+	if (pkt_key_slot(c->rx_key_id) != c->head.session || c->dir > 1 || c->lane == 0 ||
+		c->lane > c->n_lanes)
+		return -EINVAL;
+	if (c->cipher != CIPHER_AES_256_GCM && c->cipher != CIPHER_CHACHA20)
+		return -EINVAL;
+	if (c->deadline_ns <= w->now_ns)
+		return -ESTALE;
+	e = epoch_make(w, s, c->rx_key_id);
+	err = c->dir == 1 ? install_tx(w, e, c) : install_rx(w, e, c);
+	if (err < 0) {
+		if (epoch_is_empty(e))
+			session_epoch_wipe(w, s, e);
+		return err;
+	}
+	e->deadline_ns = RTE_MIN(c->deadline_ns, e->born_ns + SESSION_KEY_LIFE_NS);
+	return 0;
+}
+
+void session_tx_use(struct session *s, struct epoch *e)
+{
+	struct epoch *old = session_tx_epoch(s);
+
+	if (old == e)
+		return;
+	s->tx_epoch = e - s->epoch;
+	if (old != NULL) { // old receive keys live on for stragglers, old transmit keys do not
+		tx_lane_free(old->tx);
+		old->tx = NULL;
+	}
+}
+
+int session_tx_switch(struct worker *w, const struct cmd_epoch *c)
+{
+	struct session *s = session_get(w, c->head.session);
+	struct epoch *e;
+
+	if (s == NULL)
+		return -ENOENT;
+	if (pkt_key_slot(c->rx_key_id) != c->head.session || c->rx_key_id == 0)
+		return -EINVAL;
+	e = session_epoch(s, c->rx_key_id);
+	if (e == NULL) {
+		// Worker 0 has lane 1 of every epoch. Another may have no lane where the peer
+		// accepts few: it remembers the epoch and hands its frames to worker 0.
+		if (w->id == 0)
+			return -ENOENT;
+		e = epoch_make(w, s, c->rx_key_id);
+	}
+	if (e == session_tx_epoch(s))
+		return 0;
+	if (w->id == 0 && e->tx == NULL)
+		return -ENOKEY;
+	session_tx_use(s, e);
+	return 0;
+}
+
+int session_key_retire(struct worker *w, const struct cmd_epoch *c)
+{
+	struct session *s = session_get(w, c->head.session);
+	struct epoch *e = s == NULL ? NULL : session_epoch(s, c->rx_key_id);
+
+	if (e == NULL)
+		return -ENOENT;
+	session_epoch_wipe(w, s, e);
+	return 0;
+}
+
+int session_deadline_set(struct worker *w, const struct cmd_epoch *c)
+{
+	struct session *s = session_get(w, c->head.session);
+	struct epoch *e = s == NULL ? NULL : session_epoch(s, c->rx_key_id);
+
+	if (e == NULL)
+		return -ENOENT;
+	e->deadline_ns = RTE_MIN(c->deadline_ns, e->born_ns + SESSION_KEY_LIFE_NS);
+	session_expire(w, c->head.session);
+	return 0;
+}
+
+void session_expire(struct worker *w, uint32_t slot)
+{
+	struct session *s = session_get(w, slot);
+
+	for (unsigned i = 0; s != NULL && i < SESSION_EPOCHS; i++) {
+		struct epoch *e = &s->epoch[i];
+		uint32_t rx_key_id = e->rx_key_id;
+
+		if (rx_key_id == 0 || w->now_ns < e->deadline_ns)
+			continue;
+		session_epoch_wipe(w, s, e);
+		w->hooks->event(w, EV_EXPIRED, slot, rx_key_id, 0, 0);
+	}
+}
+
+// ---------------------------------------------------------------- paths
+
+int session_path_use(struct worker *w, uint32_t slot, const struct path_desc *d)
+{
+	struct session *s = session_get(w, slot);
+
+	if (s == NULL)
+		return -ENOENT;
+	if (d->family == 0) {
+		memset(&s->path, 0, sizeof(s->path));
+		return 0;
+	}
+	if (d->port_idx >= w->dp->n_ports || w->dp->port[d->port_idx].role != LINK_ROLE_WAN ||
+		d->mtu > w->dp->port[d->port_idx].mtu)
+		return -EINVAL;
+	return outer_path_build(d, &s->path);
+}
+
+int session_path_set(struct worker *w, const struct cmd_path *c)
+{
+	return session_path_use(w, c->head.session, &c->path);
+}
+
+int session_mtu_set(struct worker *w, uint32_t slot, uint16_t mtu)
+{
+	struct session *s = session_get(w, slot);
+	struct path_desc d;
+
+	if (s == NULL || s->path.header_bytes == 0)
+		return -ENOENT;
+	d = s->path.desc;
+	d.mtu = mtu;
+	return session_path_use(w, slot, &d);
+}

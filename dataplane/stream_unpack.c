@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <rte_hash_crc.h>
+#include <rte_mbuf.h>
+#include <rte_memcpy.h>
+
+#include "dataplane/worker_types.h"
+
+#define OPEN_SLOTS   1024
+#define OPEN_BUCKETS 1024
+
+// A frame being put together (all before `counter` is there), or a piece that came before its turn.
+struct stream_open {
+	struct lane_rx *lane;
+	uint64_t counter; // frame: of the packet that must continue it; piece: its own
+	uint64_t at_ns;
+	struct rte_mbuf *m; // what is there so far
+	uint32_t slot;
+	uint16_t total; // frame: its length; piece: 0
+	uint8_t segment;
+	bool last; // piece: the last block of its packet, so the frame may go on
+	TAILQ_ENTRY(stream_open) by_age;
+	LIST_ENTRY(stream_open) by_key;
+};
+
+struct stream_rx {
+	TAILQ_HEAD(, stream_open) age;
+	LIST_HEAD(, stream_open) free;
+	LIST_HEAD(, stream_open) bucket[OPEN_BUCKETS];
+	uint32_t budget; // bytes of packet memory that may be held
+	uint32_t held;
+	unsigned n;
+	struct stream_open open[OPEN_SLOTS];
+};
+
+int stream_rx_create(struct worker *w, uint32_t budget_bytes)
+{
+	struct stream_rx *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	TAILQ_INIT(&r->age);
+	for (unsigned i = 0; i < OPEN_SLOTS; i++)
+		LIST_INSERT_HEAD(&r->free, &r->open[i], by_key);
+	r->budget = budget_bytes == 0 ? STREAM_BUDGET_DEFAULT : budget_bytes;
+	w->stream = r;
+	return 0;
+}
+
+void stream_rx_destroy(struct worker *w)
+{
+	struct stream_open *o;
+
+	if (w->stream == NULL)
+		return;
+	TAILQ_FOREACH (o, &w->stream->age, by_age)
+		rte_pktmbuf_free(o->m);
+	free(w->stream);
+	w->stream = NULL;
+}
+
+unsigned stream_held(const struct worker *w)
+{
+	return w->stream->n;
+}
+
+// ---------------------------------------------------------------- what is held
+
+static unsigned bucket_of(const struct lane_rx *lane, uint64_t counter)
+{
+	return rte_hash_crc_8byte((uintptr_t)lane, (uint32_t)counter) % OPEN_BUCKETS;
+}
+
+static void unhold(struct stream_rx *r, struct stream_open *o)
+{
+	TAILQ_REMOVE(&r->age, o, by_age);
+	LIST_REMOVE(o, by_key);
+	LIST_INSERT_HEAD(&r->free, o, by_key);
+	if (o->lane->open == o)
+		o->lane->open = NULL;
+	o->lane->n_held--;
+	r->held -= o->m->buf_len;
+	r->n--;
+	o->m = NULL;
+}
+
+static void give_up(struct worker *w, struct stream_open *o, enum drop_reason why)
+{
+	struct rte_mbuf *m = o->m;
+
+	// A piece without its beginning is an orphan, whatever ended its wait.
+	worker_drop(w, o->total == 0 && why == DROP_FRAG_TIMEOUT ? DROP_FRAG_ORPHAN : why, 1);
+	w->session_stats[o->slot].drops++;
+	unhold(w->stream, o);
+	rte_pktmbuf_free(m);
+}
+
+void stream_expire(struct worker *w)
+{
+	struct stream_open *o;
+
+	while ((o = TAILQ_FIRST(&w->stream->age)) != NULL && w->now_ns - o->at_ns > STREAM_HOLD_NS)
+		give_up(w, o, DROP_FRAG_TIMEOUT);
+}
+
+void stream_forget(struct worker *w, struct lane_rx *lane)
+{
+	struct stream_open *o, *next;
+
+	if (w->stream == NULL || lane->n_held == 0)
+		return;
+	for (o = TAILQ_FIRST(&w->stream->age); o != NULL; o = next) {
+		next = TAILQ_NEXT(o, by_age);
+		if (o->lane == lane)
+			give_up(w, o, DROP_FRAG_INCOMPLETE);
+	}
+}
+
+// Hold m until its continuation comes. Takes m.
+static struct stream_open *hold(struct worker *w, const struct stream_packet *p, uint64_t counter,
+	struct rte_mbuf *m, uint16_t total, uint8_t segment)
+{
+	struct stream_rx *r = w->stream;
+	struct stream_open *o;
+
+	if (p->lane->n_held == STREAM_OPEN_MAX) {
+		worker_drop(w, DROP_FRAG_BUDGET, 1);
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	while (r->n > 0 && (r->n == OPEN_SLOTS || r->held + m->buf_len > r->budget))
+		give_up(w, TAILQ_FIRST(&r->age), DROP_FRAG_BUDGET);
+	o = LIST_FIRST(&r->free);
+	LIST_REMOVE(o, by_key);
+	o->lane = p->lane;
+	o->counter = counter;
+	o->at_ns = w->now_ns;
+	o->m = m;
+	o->slot = p->slot;
+	o->total = total;
+	o->segment = segment;
+	o->last = false;
+	TAILQ_INSERT_TAIL(&r->age, o, by_age);
+	LIST_INSERT_HEAD(&r->bucket[bucket_of(p->lane, counter)], o, by_key);
+	p->lane->n_held++;
+	r->held += m->buf_len;
+	r->n++;
+	return o;
+}
+
+// The frame that waits for this counter (want_frame), or the piece that has it.
+static struct stream_open *find(
+	struct worker *w, struct lane_rx *lane, uint64_t counter, bool want_frame)
+{
+	struct stream_open *o = lane->open;
+
+	if (want_frame && o != NULL && o->counter == counter)
+		return o;
+	LIST_FOREACH (o, &w->stream->bucket[bucket_of(lane, counter)], by_key) {
+		if (o->lane == lane && o->counter == counter && (o->total != 0) == want_frame)
+			return o;
+	}
+	return NULL;
+}
+
+// ---------------------------------------------------------------- putting together
+
+static void emit(struct stream_inners *out, struct rte_mbuf *m, uint32_t slot, uint8_t segment)
+{
+	out->frame[out->n++] = (struct stream_inner){.m = m, .slot = slot, .segment = segment};
+}
+
+static void append(struct rte_mbuf *m, const uint8_t *data, uint16_t bytes)
+{
+	rte_memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, bytes);
+	m->data_len += bytes;
+	m->pkt_len = m->data_len;
+}
+
+// Add the piece with o's counter. Returns true when o waits for another one.
+static bool continue_frame(struct worker *w, struct stream_open *o, const uint8_t *data,
+	uint16_t bytes, uint8_t segment, bool last, struct stream_inners *out)
+{
+	unsigned have = o->m->data_len + bytes;
+	struct rte_mbuf *m = o->m;
+
+	// Only the last block of a packet may leave the frame unfinished.
+	if (segment != o->segment || bytes == 0 || have > o->total || (have < o->total && !last)) {
+		give_up(w, o, DROP_FRAG_LENGTH);
+		return false;
+	}
+	append(m, data, bytes);
+	if (have == o->total) {
+		uint32_t slot = o->slot;
+
+		unhold(w->stream, o);
+		emit(out, m, slot, segment);
+		return false;
+	}
+	LIST_REMOVE(o, by_key);
+	o->counter++;
+	LIST_INSERT_HEAD(&w->stream->bucket[bucket_of(o->lane, o->counter)], o, by_key);
+	return true;
+}
+
+// Add pieces that came before their turn.
+static void continue_with_held(struct worker *w, struct stream_open *o, struct stream_inners *out)
+{
+	struct stream_open *piece;
+	bool more = true;
+
+	while (more && (piece = find(w, o->lane, o->counter, false)) != NULL) {
+		struct rte_mbuf *m = piece->m;
+		uint8_t segment = piece->segment;
+		bool last = piece->last;
+
+		unhold(w->stream, piece);
+		more = continue_frame(
+			w, o, rte_pktmbuf_mtod(m, uint8_t *), m->data_len, segment, last, out);
+		rte_pktmbuf_free(m);
+	}
+}
+
+// FRAG_FIRST, the last block of its packet. take: its packet's buffer may become the frame's.
+// Returns whether it did.
+static bool first_piece(struct worker *w, const struct stream_packet *p,
+	const struct pkt_block_view *b, bool take, struct stream_inners *out)
+{
+	const uint8_t *data = b->payload + PKT_FRAG_TOTAL_LEN;
+	uint16_t bytes, total;
+	struct stream_open *o;
+	struct rte_mbuf *m;
+
+	if (b->len <= PKT_FRAG_TOTAL_LEN) {
+		worker_drop(w, DROP_FRAG_LENGTH, 1);
+		return false;
+	}
+	bytes = b->len - PKT_FRAG_TOTAL_LEN;
+	total = get_le16(b->payload);
+	if (total > PKT_FRAME_MAX || total < PKT_FRAME_MIN || bytes >= total) {
+		worker_drop(w, DROP_FRAG_LENGTH, 1);
+		return false;
+	}
+	take = take && (uint8_t *)p->m->buf_addr + p->m->buf_len - data >= total;
+	if (take) {
+		m = p->m;
+		m->data_off = data - (uint8_t *)m->buf_addr;
+		m->data_len = bytes;
+		m->pkt_len = bytes;
+	} else {
+		m = worker_mbuf(w);
+		if (m == NULL)
+			return false;
+		if (rte_pktmbuf_tailroom(m) < total) {
+			worker_drop(w, DROP_TX_MTU, 1);
+			rte_pktmbuf_free(m);
+			return false;
+		}
+		append(m, data, bytes);
+	}
+	o = hold(w, p, p->counter + 1, m, total, b->segment);
+	if (o == NULL)
+		return take;
+	p->lane->open = o;
+	continue_with_held(w, o, out);
+	return take;
+}
+
+// FRAG_NEXT, the first block of its packet; last: also the last.
+static void next_piece(struct worker *w, const struct stream_packet *p,
+	const struct pkt_block_view *b, bool last, struct stream_inners *out)
+{
+	struct stream_open *o = find(w, p->lane, p->counter, true);
+	struct rte_mbuf *m;
+
+	if (likely(o != NULL)) {
+		if (continue_frame(w, o, b->payload, b->len, b->segment, last, out))
+			continue_with_held(w, o, out);
+		return;
+	}
+	if (b->len == 0) {
+		worker_drop(w, DROP_FRAG_LENGTH, 1);
+		return;
+	}
+	m = worker_mbuf_copy(w, b->payload, b->len);
+	if (m == NULL)
+		return;
+	o = hold(w, p, p->counter, m, 0, b->segment);
+	if (o != NULL)
+		o->last = last;
+}
+
+// ---------------------------------------------------------------- packets
+
+// What a first walk over a packet finds.
+struct layout {
+	unsigned n_blocks;
+	unsigned keep; // block whose bytes stay where they are: the longest; n_blocks: none
+};
+
+// Returns false for a packet of which nothing may be used.
+static bool survey(struct worker *w, const struct stream_packet *p, struct layout *ret_layout)
+{
+	struct pkt_blocks it = pkt_blocks(p->data, p->bytes);
+	struct layout l = {0};
+	struct pkt_block_view b;
+	unsigned longest = 0, keep = UINT32_MAX;
+	bool closed = false;
+	int more;
+
+	while ((more = pkt_block_next(&it, &b)) == 1) {
+		if (closed || (b.kind == PKT_KIND_FRAG_NEXT && l.n_blocks > 0) ||
+			b.kind > PKT_KIND_PATH_RESPONSE || b.kind == PKT_KIND_END) {
+			worker_drop(w, DROP_BLOCK_KIND, 1);
+			return false;
+		}
+		closed = b.kind == PKT_KIND_FRAG_FIRST;
+		if ((b.kind == PKT_KIND_ETH || closed) && b.len > longest) {
+			longest = b.len;
+			keep = l.n_blocks;
+		}
+		l.n_blocks++;
+	}
+	if (more < 0) {
+		worker_drop(w, DROP_BLOCK_LENGTH, 1);
+		return false;
+	}
+	l.keep = keep;
+	*ret_layout = l;
+	return true;
+}
+
+// Returns whether the packet's buffer became the frame's.
+static bool whole_frame(struct worker *w, const struct stream_packet *p,
+	const struct pkt_block_view *b, bool take, struct stream_inners *out)
+{
+	struct rte_mbuf *m = p->m;
+
+	if (b->len < PKT_FRAME_MIN || b->len > PKT_FRAME_MAX) {
+		worker_drop(w, b->len < PKT_FRAME_MIN ? DROP_RX_RUNT : DROP_RX_GIANT, 1);
+		return false;
+	}
+	if (take) {
+		m->data_off = b->payload - (uint8_t *)m->buf_addr;
+		m->data_len = b->len;
+		m->pkt_len = b->len;
+	} else {
+		m = worker_mbuf_copy(w, b->payload, b->len);
+		if (m == NULL)
+			return false;
+	}
+	emit(out, m, p->slot, b->segment);
+	return take;
+}
+
+static void path_block(
+	struct worker *w, const struct stream_packet *p, const struct pkt_block_view *b)
+{
+	static const uint8_t bytes[] = {
+		[PKT_KIND_PROBE] = PKT_PROBE_PAYLOAD_LEN,
+		[PKT_KIND_PROBE_ACK] = PKT_PROBE_ACK_PAYLOAD_LEN,
+		[PKT_KIND_PATH_CHALLENGE] = PKT_PATH_PAYLOAD_LEN,
+		[PKT_KIND_PATH_RESPONSE] = PKT_PATH_PAYLOAD_LEN,
+	};
+
+	if (b->len != bytes[b->kind]) {
+		worker_drop(w, DROP_BLOCK_KIND, 1);
+		return;
+	}
+	w->hooks->path_block(w, p->slot, b->kind, b->payload, b->len, p->view, p->port_idx);
+}
+
+void stream_unpack(struct worker *w, const struct stream_packet *p, struct stream_inners *out)
+{
+	struct pkt_blocks it = pkt_blocks(p->data, p->bytes);
+	struct rte_mbuf *packet = p->m;
+	struct pkt_block_view b;
+	struct layout l;
+	bool taken = false;
+
+	if (!survey(w, p, &l)) {
+		w->session_stats[p->slot].drops++;
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	for (unsigned i = 0; i < l.n_blocks && pkt_block_next(&it, &b) == 1; i++) {
+		bool take = i == l.keep;
+
+		switch (b.kind) {
+		case PKT_KIND_ETH:
+			taken |= whole_frame(w, p, &b, take, out);
+			break;
+		case PKT_KIND_FRAG_FIRST:
+			taken |= first_piece(w, p, &b, take, out);
+			break;
+		case PKT_KIND_FRAG_NEXT:
+			next_piece(w, p, &b, l.n_blocks == 1, out);
+			break;
+		default:
+			path_block(w, p, &b);
+		}
+	}
+	if (!taken)
+		rte_pktmbuf_free(packet);
+}

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/wan_to_lan.h"
+
+#include <string.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "dataplane/filter.h"
+#include "dataplane/flood.h"
+#include "dataplane/l2.h"
+#include "dataplane/stream.h"
+#include "dataplane/worker_types.h"
+
+// Data packets of one burst between strip and unpack.
+struct opening {
+	unsigned n;
+	struct aead_op op[BATCH_MAX];
+	struct rte_mbuf *m[BATCH_MAX];
+	struct lane_rx *lane[BATCH_MAX];
+	struct epoch *epoch[BATCH_MAX];
+	uint32_t slot[BATCH_MAX];
+	struct outer_view view[BATCH_MAX];
+	uint8_t port_idx;
+};
+
+static void drop(struct worker *w, struct rte_mbuf *m, enum drop_reason why)
+{
+	worker_drop(w, why, 1);
+	rte_pktmbuf_free(m);
+}
+
+static void drop_of(struct worker *w, uint32_t slot, struct rte_mbuf *m, enum drop_reason why)
+{
+	w->session_stats[slot].drops++;
+	drop(w, m, why);
+}
+
+static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m, uint8_t port_idx)
+{
+	struct handoff h = {.m = m, .kind = HANDOFF_DATAGRAM, .port_idx = port_idx};
+
+	if (rte_ring_mp_enqueue_elem(w->dp->worker[owner]->inbox, &h, sizeof(h)) != 0)
+		drop(w, m, DROP_HANDOFF_FULL);
+	else
+		w->stats->handed_off++;
+}
+
+// ---------------------------------------------------------------- strip
+
+static void lane0(struct worker *w, uint32_t slot, uint32_t key_id, struct rte_mbuf *m,
+	const struct outer_view *v, uint8_t port_idx)
+{
+	struct epoch *e = session_epoch(&w->sessions[slot], key_id);
+	enum drop_reason why;
+
+	if (e == NULL && w->id != 0)
+		hand_off(w, 0, m, port_idx); // worker 0 has lane 1 of every epoch
+	else if (e == NULL)
+		drop_of(w, slot, m, DROP_KEY_RETIRED);
+	else if (w->now_ns >= e->deadline_ns)
+		drop_of(w, slot, m, DROP_KEY_EXPIRED);
+	else if (!filter_lane0(w, slot, v, port_idx, &why))
+		drop_of(w, slot, m, why);
+	else
+		w->hooks->lane0(w, m, v, port_idx, slot);
+}
+
+static enum drop_reason replay_reason(enum replay_verdict v)
+{
+	return v == REPLAY_DUPLICATE ? DROP_REPLAY_DUP : DROP_REPLAY_OLD;
+}
+
+// Find the lane and queue the packet for opening. Everything here is read only.
+static void data_packet(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct opening *o)
+{
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
+	uint32_t slot = pkt_key_slot(h->key_id);
+	struct session *s = session_get(w, slot);
+	unsigned owner, idx, i = o->n;
+	enum replay_verdict verdict;
+	struct lane_rx *lane;
+	struct epoch *e;
+
+	if (s == NULL) {
+		drop(w, m, DROP_KEY_UNKNOWN);
+		return;
+	}
+	if (h->lane == PKT_LANE_CONTROL) {
+		lane0(w, slot, h->key_id, m, v, o->port_idx);
+		return;
+	}
+	owner = (h->lane - 1u) % w->dp->n_workers;
+	if (owner != w->id) {
+		hand_off(w, owner, m, o->port_idx);
+		return;
+	}
+	e = session_epoch(s, h->key_id);
+	if (e == NULL) {
+		drop_of(w, slot, m, DROP_KEY_RETIRED);
+		return;
+	}
+	if (w->now_ns >= e->deadline_ns) {
+		drop_of(w, slot, m, DROP_KEY_EXPIRED);
+		return;
+	}
+	idx = (h->lane - 1u) / w->dp->n_workers;
+	lane = idx < e->n_rx ? e->rx[idx] : NULL;
+	if (lane == NULL) {
+		drop_of(w, slot, m, DROP_LANE_UNKNOWN);
+		return;
+	}
+	verdict = replay_check(&lane->replay, h->counter);
+	if (verdict != REPLAY_FRESH) {
+		drop_of(w, slot, m, replay_reason(verdict));
+		return;
+	}
+
+	o->m[i] = m;
+	o->lane[i] = lane;
+	o->epoch[i] = e;
+	o->slot[i] = slot;
+	o->view[i] = *v;
+	o->op[i].key = &lane->key;
+	o->op[i].data = v->payload + PKT_DATA_HDR_LEN;
+	o->op[i].bytes = v->payload_bytes - PKT_DATA_HDR_LEN - PKT_MAC_LEN;
+	pkt_nonce(o->op[i].nonce, lane->iv, h->counter);
+	o->n++;
+}
+
+static bool data_shape(const struct outer_view *v, enum drop_reason *ret_reason)
+{
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
+
+	if (h->zero != 0)
+		*ret_reason = DROP_RESERVED;
+	else if (h->counter >= LANE_HARD_LIMIT)
+		*ret_reason = DROP_COUNTER_CAP;
+	else if (v->payload_bytes > PKT_TCP_MAX_LEN)
+		*ret_reason = DROP_OVERSIZE;
+	else
+		return true;
+	return false;
+}
+
+static void datagram(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct opening *o)
+{
+	enum drop_reason why;
+	uint32_t slot;
+
+	if (v->payload_bytes < PKT_MIN_LEN) {
+		drop(w, m, DROP_SHORT);
+		return;
+	}
+	switch (v->payload[0]) {
+	case PKT_TYPE_DATA:
+		if (data_shape(v, &why))
+			data_packet(w, m, v, o);
+		else
+			drop(w, m, why);
+		return;
+	case PKT_TYPE_PUNCH:
+	case PKT_TYPE_M1:
+	case PKT_TYPE_M2:
+	case PKT_TYPE_M3:
+	case PKT_TYPE_RETRY:
+		if (filter_handshake(w, v, &slot, &why))
+			w->hooks->punt(w, m, v, o->port_idx, slot);
+		else
+			drop(w, m, why);
+		return;
+	default:
+		drop(w, m, DROP_TYPE);
+	}
+}
+
+static void foreign(struct worker *w, struct rte_mbuf *m, uint8_t port_idx)
+{
+	if (w->hooks->foreign != NULL)
+		w->hooks->foreign(w, m, port_idx);
+	else
+		drop(w, m, DROP_OUTER_FOREIGN);
+}
+
+static void strip(struct worker *w, struct rte_mbuf *m, struct opening *o)
+{
+	const struct port *port = &w->dp->port[o->port_idx];
+	struct outer_view v;
+	enum drop_reason why;
+
+	if (unlikely(m->nb_segs != 1)) {
+		drop(w, m, DROP_RX_MULTI_SEGMENT);
+		return;
+	}
+	if (!outer_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, &v, &why)) {
+		if (why == DROP_OUTER_FOREIGN)
+			foreign(w, m, o->port_idx);
+		else
+			drop(w, m, why);
+		return;
+	}
+	if (v.be_dport != port->be_overlay_port || memcmp(v.dst_mac, port->mac, 6) != 0) {
+		foreign(w, m, o->port_idx);
+		return;
+	}
+	datagram(w, m, &v, o);
+}
+
+// ---------------------------------------------------------------- deliver
+
+static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
+{
+	const struct segment *s = &w->dp->segments.segment[b->segment[i]];
+	struct rte_mbuf *m = b->m[i];
+
+	b->m[i] = NULL;
+	if (!flood_allows_peer(w, s, fdb_dst_idx(b->from[i]))) {
+		w->stats->segment[b->segment[i]].storm_drops++;
+		drop(w, m, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT);
+		return;
+	}
+	if (s->n_attached == 0) {
+		drop(w, m, DROP_FLOOD_NOBODY);
+		return;
+	}
+	// The last attachment takes the frame itself.
+	if (s->n_attached > 1)
+		l2_flood_lan(w, b->segment[i], s->attached[s->n_attached - 1], m);
+	w->stats->segment[b->segment[i]].flooded++;
+	l2_deliver(w, s->attached[s->n_attached - 1], m);
+}
+
+// A frame from a peer never goes to a peer: gateways form a full mesh.
+static void deliver_batch(struct worker *w, struct l2_batch *b)
+{
+	l2_learn_batch(w, b);
+	l2_lookup_batch(w, b);
+	for (unsigned i = 0; i < b->n; i++) {
+		if (unlikely(b->m[i] == NULL))
+			continue;
+		switch (fdb_dst_where(b->to[i])) {
+		case FDB_LAN:
+			l2_deliver(w, fdb_dst_idx(b->to[i]), b->m[i]);
+			break;
+		case FDB_PEER:
+			drop(w, b->m[i],
+				b->to[i] == b->from[i] ? DROP_HAIRPIN : DROP_SPLIT_HORIZON);
+			break;
+		default:
+			flood_to_lan(w, b, i);
+		}
+	}
+	b->n = 0;
+}
+
+static void check_inner(struct worker *w, const struct stream_inner *f, struct l2_batch *b)
+{
+	struct session *s = &w->sessions[f->slot];
+	struct stats_session *stats = &w->session_stats[f->slot];
+	struct l2_header h;
+	enum drop_reason reason;
+
+	if (unlikely(!w->dp->segments.segment[f->segment].exists)) {
+		drop_of(w, f->slot, f->m, DROP_SEGMENT_UNKNOWN);
+		return;
+	}
+	if (unlikely(!session_in_segment(s, f->segment))) {
+		drop_of(w, f->slot, f->m, DROP_SEGMENT_DENIED);
+		return;
+	}
+	if (!l2_parse(f->m, &h, &reason)) {
+		drop_of(w, f->slot, f->m, reason);
+		return;
+	}
+	stats->rx_frames++;
+	stats->rx_bytes += f->m->data_len;
+	w->stats->segment[f->segment].peer_frames++;
+	if (unlikely(!s->delivered)) {
+		s->delivered = true;
+		w->hooks->event(w, EV_FIRST_FRAME, f->slot, 0, 0, 1);
+	}
+	l2_add(w, b, f->m, f->segment, h.vid, h.dscp, fdb_dst(FDB_PEER, f->slot));
+}
+
+static void deliver(struct worker *w, struct stream_inners *in)
+{
+	struct l2_batch b;
+
+	b.n = 0;
+	for (unsigned i = 0; i < in->n; i++) {
+		check_inner(w, &in->frame[i], &b);
+		if (b.n == BATCH_MAX)
+			deliver_batch(w, &b);
+	}
+	if (b.n > 0)
+		deliver_batch(w, &b);
+	in->n = 0;
+}
+
+// ---------------------------------------------------------------- open
+
+static void open_batch(struct worker *w, struct opening *o)
+{
+	for (unsigned i = 0, n; i < o->n; i += n) {
+		uint8_t cipher = o->lane[i]->cipher;
+
+		for (n = 1; i + n < o->n && o->lane[i + n]->cipher == cipher; n++)
+			;
+		aead_open_batch(w->aead, cipher, &o->op[i], n);
+	}
+}
+
+static void forged(struct worker *w, struct opening *o, unsigned i)
+{
+	struct lane_rx *lane = o->lane[i];
+
+	w->session_stats[o->slot[i]].forgeries++;
+	if (++lane->forgeries >= LANE_FORGERIES && !o->epoch[i]->forgeries_told) {
+		o->epoch[i]->forgeries_told = true;
+		w->hooks->event(w, EV_FORGERIES, o->slot[i], o->epoch[i]->rx_key_id, lane->number,
+			lane->forgeries);
+	}
+	drop_of(w, o->slot[i], o->m[i], DROP_AUTH);
+}
+
+// The first authentic packet of an epoch proves that the peer sends under it; the client answers by
+// doing likewise (PROTOCOL.md §14).
+static void first_of_epoch(struct worker *w, uint32_t slot, struct epoch *e, uint8_t lane)
+{
+	struct session *s = &w->sessions[slot];
+	struct epoch *tx = session_tx_epoch(s);
+
+	e->seen = true;
+	if (s->role == 0 && e->tx != NULL && (tx == NULL || tx->born_seq < e->born_seq))
+		session_tx_use(s, e);
+	w->hooks->event(w, EV_NEW_EPOCH, slot, e->rx_key_id, lane, 1);
+}
+
+// State of the session that an authentic packet may change.
+static void note_authentic(struct worker *w, struct opening *o, unsigned i, uint32_t *told_slot)
+{
+	uint32_t slot = o->slot[i];
+	struct session *s = &w->sessions[slot];
+	struct stats_session *stats = &w->session_stats[slot];
+
+	stats->rx_packets++;
+	stats->rx_wire_bytes += o->m[i]->data_len;
+	stats->last_rx_ns = w->now_ns;
+	s->rx_at_ns = w->now_ns;
+	if (unlikely(!o->epoch[i]->seen))
+		first_of_epoch(w, slot, o->epoch[i], o->lane[i]->number);
+	if (unlikely(outer_source_key(&o->view[i], o->port_idx) != s->path.source_key) &&
+		*told_slot != slot) {
+		*told_slot = slot;
+		w->hooks->new_source(w, slot, &o->view[i], o->port_idx);
+	}
+}
+
+static void commit_and_unpack(struct worker *w, struct opening *o)
+{
+	uint32_t told_slot = NO_SESSION;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		uint64_t counter = get_le64(o->op[i].data - sizeof(counter));
+		enum replay_verdict verdict;
+
+		if (unlikely(!o->op[i].ok)) {
+			forged(w, o, i);
+			continue;
+		}
+		verdict = replay_commit(&o->lane[i]->replay, counter);
+		if (unlikely(verdict != REPLAY_FRESH)) {
+			drop_of(w, o->slot[i], o->m[i], replay_reason(verdict));
+			continue;
+		}
+		note_authentic(w, o, i, &told_slot);
+		stream_unpack(w,
+			&(struct stream_packet){
+				.m = o->m[i],
+				.data = o->op[i].data,
+				.bytes = o->op[i].bytes,
+				.counter = counter,
+				.slot = o->slot[i],
+				.port_idx = o->port_idx,
+				.lane = o->lane[i],
+				.view = &o->view[i],
+			},
+			w->inners);
+		if (w->inners->n > STREAM_INNER_MAX - STREAM_INNER_OF_PACKET)
+			deliver(w, w->inners);
+	}
+	if (w->inners->n > 0)
+		deliver(w, w->inners);
+}
+
+// ---------------------------------------------------------------- the trip
+
+static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
+{
+	struct opening o;
+
+	o.n = 0;
+	o.port_idx = port_idx;
+	for (unsigned i = 0; i < n; i++)
+		strip(w, m[i], &o);
+	open_batch(w, &o);
+	commit_and_unpack(w, &o);
+}
+
+void wan_to_lan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
+{
+	struct stats_port *stats = &w->stats->port[port_idx];
+
+	for (unsigned i = 0; i < n; i++) {
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+		stats->rx_bytes += m[i]->pkt_len;
+	}
+	stats->rx_frames += n;
+	carry(w, port_idx, m, n);
+}
+
+unsigned wan_to_lan(struct worker *w, const struct port_rx *rx)
+{
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned n = rx->port->rx(rx->port, rx->queue, m, BATCH_MAX);
+
+	if (n > 0)
+		wan_to_lan_batch(w, rx->port->idx, m, n);
+	return n;
+}
+
+static void handed_frame(struct worker *w, const struct handoff *h)
+{
+	struct l2_header l2 = {0};
+	struct stream_frame f;
+	enum drop_reason reason;
+
+	if (!l2_parse(h->m, &l2, &reason)) {
+		drop(w, h->m, reason);
+		return;
+	}
+	f = (struct stream_frame){
+		.data = rte_pktmbuf_mtod(h->m, const uint8_t *),
+		.m = h->m,
+		.bytes = h->m->data_len,
+		.segment = h->segment,
+		.dscp = l2.dscp,
+	};
+	stream_pack(w, h->slot, &f, 1);
+	rte_pktmbuf_free(f.m);
+}
+
+unsigned handoff_run(struct worker *w)
+{
+	struct handoff h[BATCH_MAX];
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned n = rte_ring_sc_dequeue_burst_elem(w->inbox, h, sizeof(h[0]), BATCH_MAX, NULL);
+
+	for (unsigned i = 0; i < n;) {
+		unsigned n_m = 0;
+
+		if (h[i].kind == HANDOFF_FRAME) {
+			handed_frame(w, &h[i++]);
+			continue;
+		}
+		for (; i + n_m < n && h[i + n_m].kind == HANDOFF_DATAGRAM &&
+			h[i + n_m].port_idx == h[i].port_idx;
+			n_m++)
+			m[n_m] = h[i + n_m].m;
+		carry(w, h[i].port_idx, m, n_m);
+		i += n_m;
+	}
+	stream_expire(w);
+	return n;
+}
