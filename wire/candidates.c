@@ -43,7 +43,7 @@ int candidates_parse(const void *p, size_t len, struct candidates *ret)
 	c.n = bytes_take_u8(&r);
 	bytes_take_zero(&r, 6);
 	c.ts_us = bytes_take_le64(&r);
-	if (len != CANDIDATES_LEN || version != CANDIDATES_VERSION || c.n > CANDIDATES_MAX)
+	if (r.bad || len != CANDIDATES_LEN || version != CANDIDATES_VERSION || c.n > CANDIDATES_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < c.n; i++) {
 		struct candidate *e = &c.list[i];

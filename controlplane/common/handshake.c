@@ -170,7 +170,7 @@ static void seal_and_mac(const struct pair *p, enum pair_mac mac, const uint8_t 
 static enum hs_status open_sealed(const uint8_t k[32], const uint8_t *msg, size_t len,
 	size_t hdr_len, uint8_t *plain, size_t *ret_len)
 {
-	unsigned long long n;
+	unsigned long long n = 0;
 
 	if (crypto_aead_chacha20poly1305_ietf_decrypt(plain, &n, NULL, msg + hdr_len,
 		    len - hdr_len - PKT_MAC_LEN, msg, hdr_len, zero_nonce, k) != 0)

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Lane 0: authentic, fresh, in its own direction and epoch, or not at all.
+#include "controlplane/common/ctl_lane.h"
+
+#include <errno.h>
+
+#include "tests/unit/wire/support.h"
+
+static struct ctl_lane client;
+static struct ctl_lane server;
+
+static int fresh(void **)
+{
+	struct keysched_traffic traffic;
+
+	for (unsigned i = 0; i < sizeof(traffic); i++)
+		((uint8_t *)&traffic)[i] = (uint8_t)i;
+	ctl_lane_init(&client, &traffic, true, 0x101, 0x202, PKT_HS_MAX_LEN);
+	ctl_lane_init(&server, &traffic, false, 0x202, 0x101, PKT_HS_MAX_LEN);
+	return 0;
+}
+
+static void nothing_altered_or_cut_is_opened(void **)
+{
+	uint8_t p[200];
+	uint8_t plain[200];
+	size_t len = ctl_lane_seal(&client, PKT_KIND_CLOSE, "\x01", 2, p);
+	size_t n;
+
+	for (size_t k = 0; k < 8 * len; k++) {
+		p[k / 8] ^= (uint8_t)(1u << k % 8);
+		assert_true(ctl_lane_open(&server, p, len, plain, &n) < 0);
+		p[k / 8] ^= (uint8_t)(1u << k % 8);
+	}
+	for (size_t l = 0; l < len; l++) {
+		uint8_t *exact = malloc(l + 1);
+
+		memcpy(exact, p, l);
+		assert_int_equal(ctl_lane_open(&server, exact, l, plain, &n), -EBADMSG);
+		free(exact);
+	}
+	// None of that has moved the window: the true packet still comes through, once.
+	assert_int_equal(ctl_lane_open(&server, p, len, plain, &n), 0);
+	assert_int_equal(ctl_lane_open(&server, p, len, plain, &n), -EALREADY);
+}
+
+static void own_packets_and_other_epochs_are_not_opened(void **)
+{
+	uint8_t p[64];
+	uint8_t plain[64];
+	size_t len = ctl_lane_seal(&client, PKT_KIND_CONFIRM, NULL, 0, p);
+	size_t n;
+
+	assert_int_equal(ctl_lane_open(&client, p, len, plain, &n), -ESTALE);
+	client.rx_key_id = 0x202; // even under the same number the direction has its own key
+	assert_int_equal(ctl_lane_open(&client, p, len, plain, &n), -EBADMSG);
+}
+
+static void a_packet_carries_one_block(void **)
+{
+	uint8_t p[64];
+	uint8_t plain[64];
+	struct pkt_blocks it;
+	struct pkt_block_view b;
+	size_t len = ctl_lane_seal(&server, PKT_KIND_RECORD, "hello", 5, p);
+	size_t n;
+
+	assert_int_equal(len, 5 + CTL_LANE_OVERHEAD);
+	assert_int_equal(ctl_lane_open(&client, p, len, plain, &n), 0);
+	it = pkt_blocks(plain, n);
+	assert_int_equal(pkt_block_next(&it, &b), 1);
+	assert_int_equal(b.kind, PKT_KIND_RECORD);
+	assert_int_equal(b.len, 5);
+	assert_memory_equal(b.payload, "hello", 5);
+	assert_int_equal(pkt_block_next(&it, &b), 0);
+}
+
+static void lengths_and_counters_have_limits(void **)
+{
+	static uint8_t big[PKT_HS_MAX_LEN];
+	static uint8_t out[PKT_HS_MAX_LEN + 64];
+	static uint8_t plain[PKT_HS_MAX_LEN];
+	size_t n;
+
+	assert_int_equal(ctl_lane_seal(&client, 21, big, CTL_LANE_MAX_PAYLOAD + 1, out), 0);
+	assert_int_equal(
+		ctl_lane_seal(&client, 21, big, CTL_LANE_MAX_PAYLOAD, out), PKT_HS_MAX_LEN);
+	client.tx_counter = PKT_COUNTER_CAP - 1;
+	assert_true(ctl_lane_seal(&client, 21, NULL, 0, out) > 0);
+	assert_int_equal(ctl_lane_open(&server, out, 36, plain, &n), 0);
+	assert_int_equal(ctl_lane_seal(&client, 21, NULL, 0, out), 0);
+	put_le64(out + 8, PKT_COUNTER_CAP);
+	assert_int_equal(ctl_lane_open(&server, out, 36, plain, &n), -EOVERFLOW);
+}
+
+// The window against a set of what was accepted, over jumps that hit every edge.
+static void the_window_agrees_with_a_set(void **)
+{
+	static const int64_t steps[] = {0, 1, 1, -1, 2, 63, -63, -64, 64, -1, 65, -65, 128, -127, 5,
+		-3, 200, -62, -63, -64, -66, 1, 1, 63, -63, 1000, -63, -1};
+	static bool seen[8192];
+	uint64_t newest = 0;
+	uint64_t c = 0;
+	bool any = false;
+
+	memset(seen, 0, sizeof(seen));
+	for (unsigned round = 0; round < 4; round++) {
+		for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+			uint8_t p[64];
+			uint8_t plain[64];
+			size_t n;
+			bool want;
+			int err;
+
+			c = (uint64_t)((int64_t)c + steps[i] < 0 ? 0 : (int64_t)c + steps[i]);
+			client.tx_counter = c;
+			ctl_lane_seal(&client, PKT_KIND_CONFIRM, NULL, 0, p);
+			want = !seen[c] && (!any || c > newest || newest - c < 64);
+			err = ctl_lane_open(&server, p, 36, plain, &n);
+			assert_int_equal(err, want ? 0 : -EALREADY);
+			if (want) {
+				seen[c] = true;
+				newest = !any || c > newest ? c : newest;
+				any = true;
+			}
+		}
+	}
+}
+
+static void peek_tells_lane_0_from_the_rest(void **)
+{
+	uint8_t p[64];
+	uint32_t id = 0;
+	size_t len = ctl_lane_seal(&client, PKT_KIND_CONFIRM, NULL, 0, p);
+
+	assert_true(ctl_lane_peek(p, len, PKT_HS_MAX_LEN, &id));
+	assert_int_equal(id, 0x202);
+	assert_false(ctl_lane_peek(p, 35, PKT_HS_MAX_LEN, &id));
+	assert_false(ctl_lane_peek(p, len, len - 1, &id));
+	p[1] = 1;
+	assert_false(ctl_lane_peek(p, len, PKT_HS_MAX_LEN, &id));
+	p[1] = 0;
+	p[2] = 1;
+	assert_false(ctl_lane_peek(p, len, PKT_HS_MAX_LEN, &id));
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, fresh)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_altered_or_cut_is_opened),
+		TEST(own_packets_and_other_epochs_are_not_opened),
+		TEST(a_packet_carries_one_block),
+		TEST(lengths_and_counters_have_limits),
+		TEST(the_window_agrees_with_a_set),
+		TEST(peek_tells_lane_0_from_the_rest),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
