@@ -448,6 +448,12 @@ enum x509_refusal x509_verify(const struct x509_trust *trust, const struct x509_
 		why = X509_REFUSE_NAME;
 	if (why == X509_OK && facts.role != role)
 		why = X509_REFUSE_EKU;
+	// libcrypto checks the times too, but from the root down: a wrong clock would blame the
+	// root.
+	if (why == X509_OK && now_s < facts.not_before)
+		why = X509_REFUSE_NOT_YET_VALID;
+	if (why == X509_OK && now_s >= facts.not_after)
+		why = X509_REFUSE_EXPIRED;
 	if (why != X509_OK)
 		goto done;
 	issuers = sk_X509_new_null();
