@@ -126,7 +126,9 @@ bool revocation_contains(const struct revocation_view *view, const uint8_t *seri
 		const uint8_t *e = view->entries + i * REVOCATION_ENTRY_BYTES;
 		size_t n = e[ENTRY_SERIAL_LEN];
 
-		if (memcmp(e + ENTRY_SPKI, spki_hash, REVOCATION_HASH_BYTES) == 0)
+		// A key field of zeros is no key.
+		if (!bytes_are_zero(e + ENTRY_SPKI, REVOCATION_HASH_BYTES) &&
+			memcmp(e + ENTRY_SPKI, spki_hash, REVOCATION_HASH_BYTES) == 0)
 			return true;
 		if (n > 0 && n == serial_len && memcmp(e + ENTRY_SERIAL, serial, n) == 0)
 			return true;
