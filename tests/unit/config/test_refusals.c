@@ -298,7 +298,7 @@ static const struct refusal refusals[] = {
 		9, 5, "both interface and addresses", "remove one"},
 	{"a dpdk WAN without a next hop is refused", GATEWAY,
 		"ports:\n" PORTS "  - {name: w, role: wan, kind: dpdk, device: net_null0, "
-				 "addresses: [192.0.2.2/24]}\n",
+		"addresses: [192.0.2.2/24]}\n",
 		4, 6, "port ports[2] has no 'gateway_mac'", "no kernel resolves"},
 	{"a router outside the port's networks is refused", GATEWAY,
 		"ports:\n" PORTS
@@ -316,7 +316,7 @@ static const struct refusal refusals[] = {
 		4, 61, "with a prefix length", "192.0.2.2/24"},
 	{"addresses on an af_xdp port are refused", GATEWAY,
 		"ports:\n" PORTS "  - {name: w, role: wan, kind: af_xdp, interface: eth0, "
-				 "addresses: [192.0.2.2/24]}\n",
+		"addresses: [192.0.2.2/24]}\n",
 		4, 57, "ports[2].addresses has no meaning here", "the kernel has"},
 	{"an overlay port on a LAN port is refused", GATEWAY,
 		"ports:\n" WAN0
@@ -376,7 +376,7 @@ static const struct refusal refusals[] = {
 		3, 47, "exactly one of port and peer", "port: NAME"},
 	{"a static station behind a port outside the segment is refused", GATEWAY,
 		"segments:\n" SEGMENTS "  - {id: 1, name: o, ports: [lan0], static: [{mac: "
-				       "02:00:00:00:00:01, port: lan1}]}\n",
+		"02:00:00:00:00:01, port: lan1}]}\n",
 		3, 77, "port 'lan1' does not belong to segment 'o'", "segments[1].ports"},
 	{"a static station in a VLAN nobody tells apart is refused", GATEWAY,
 		"segments:\n" SEGMENTS "  - {id: 1, name: o, ports: [lan0], "
