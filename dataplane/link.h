@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The main thread's socket to control (wire/link.h): says who we are, takes rings and hands them to
+// workers, answers what concerns the main thread. One control at a time; a newer one replaces the
+// older. Its death changes nothing: workers go on with the keys they have.
+//
+// Thread: main. Every field of a message is validated as if hostile. Floor 4.
+#pragma once
+
+#include <stdint.h>
+
+struct link_server;
+struct runtime;
+
+// Listen on <run_dir>/dataplane.sock. errors: -errno; logs a sentence.
+int link_create(struct runtime *rt, struct link_server **ret_link);
+void link_destroy(struct link_server *link);
+
+// The descriptor to wait on (epoll), and what to do when it is readable, or now and then.
+int link_fd(const struct link_server *link);
+void link_run(struct link_server *link);

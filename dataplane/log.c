@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/log.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024
+
+static _Atomic int max_level = LOG_INFO;
+
+void log_init(void)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} names[] = {
+		{"error", LOG_ERROR},
+		{"warning", LOG_WARNING},
+		{"notice", LOG_NOTICE},
+		{"info", LOG_INFO},
+		{"debug", LOG_DEBUG},
+	};
+	const char *want = getenv("POSTERN_LOG");
+
+	if (want == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i].name, want) == 0)
+			log_set_level(names[i].level);
+	}
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&max_level, level, memory_order_relaxed);
+}
+
+bool log_enabled(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(level, fmt, ap);
+	va_end(ap);
+}
+
+void log_vline(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LINE_MAX_BYTES];
+	ssize_t ignored;
+	int head, body;
+
+	if (!log_enabled(level))
+		return;
+	head = snprintf(line, sizeof(line), "<%d>", (int)level);
+	body = vsnprintf(line + head, sizeof(line) - head - 1, fmt, ap);
+	if (body < 0)
+		return;
+	if ((size_t)body > sizeof(line) - head - 2)
+		body = sizeof(line) - head - 2;
+	// One write per line, so that lines of several processes on one terminal do not mix.
+	line[head + body] = '\n';
+	ignored = write(STDERR_FILENO, line, head + body + 1);
+	(void)ignored;
+}
+
+const char *log_quote(char *buf, size_t size, const char *text, size_t len)
+{
+	size_t n = len < size - 1 ? len : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
+	buf[n] = '\0';
+	return buf;
+}

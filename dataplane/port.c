@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/port.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "config/gateway.h"
+#include "dataplane/eal.h"
+#include "dataplane/log.h"
+#include "dataplane/netdev.h"
+
+#define AF_XDP_RING      2048 // the driver's own fill level as well
+#define AF_XDP_BUFFERS   4096 // a shared UMEM must have this many for each queue
+#define AF_XDP_HEADROOM  256  // XDP_PACKET_HEADROOM, kept free by the kernel in every buffer
+#define AF_XDP_OBJECT    4096 // a UMEM chunk is at most a page
+#define AF_XDP_BUDGET    64   // 0 would make an idle poll block for a second (NAPI without wake-up)
+#define ETH_OVERHEAD     (14 + 8)
+#define TAILROOM         32 // for the AEAD's tag
+#define OTHER_RING       1024
+#define POOL_CACHE       256
+#define POOL_ALIGN       64
+#define PORT_NAME_PREFIX "net_af_xdp"
+
+#define WHY(why, ...) snprintf((why), PORT_WHY_BYTES, __VA_ARGS__)
+
+// ---------------------------------------------------------------- memory
+
+// One pool for all ports: what arrives on one AF_XDP port leaves by another without a copy, because
+// they share one UMEM. Every buffer holds the largest frame of any port.
+int port_pool_create(
+	const struct dataplane_config *cfg, struct rte_mempool **ret_pool, char why[PORT_WHY_BYTES])
+{
+	unsigned n_xdp_queues = 0, n = cfg->n_mbufs;
+	unsigned mtu = 1500;
+	size_t room, object;
+	struct rte_mempool *pool;
+
+	for (unsigned i = 0; i < cfg->n_ports; i++) {
+		if (cfg->ports[i].mtu > mtu)
+			mtu = cfg->ports[i].mtu;
+		if (cfg->ports[i].kind == CONFIG_KIND_AF_XDP)
+			n_xdp_queues += cfg->ports[i].n_queues;
+	}
+	room = RTE_PKTMBUF_HEADROOM + mtu + ETH_OVERHEAD + TAILROOM;
+	if (n_xdp_queues > 0)
+		room += AF_XDP_HEADROOM;
+	room = (room + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+	if (room < RTE_MBUF_DEFAULT_BUF_SIZE)
+		room = RTE_MBUF_DEFAULT_BUF_SIZE;
+	object = rte_mempool_calc_obj_size((uint32_t)(sizeof(struct rte_mbuf) + room), 0, NULL);
+	if (n_xdp_queues > 0 && object > AF_XDP_OBJECT) {
+		WHY(why,
+			"an af_xdp port cannot be in one gateway with a port of MTU %u: its "
+			"buffers are "
+			"at most a page; use MTU %u or less on every port, or no af_xdp port",
+			mtu, CONFIG_XDP_MTU_MAX);
+		return -EINVAL;
+	}
+	if (n < n_xdp_queues * AF_XDP_BUFFERS)
+		n = n_xdp_queues * AF_XDP_BUFFERS;
+	pool = rte_pktmbuf_pool_create(
+		"packets", n, POOL_CACHE, 0, (uint16_t)room, (int)rte_socket_id());
+	if (pool == NULL) {
+		WHY(why,
+			"no memory for %u packet buffers of %zu bytes: raise dataplane.memory_mib "
+			"(now %u) above %zu",
+			n, object, cfg->memory_mib, (n * object >> 20) + 16);
+		return -ENOMEM;
+	}
+	*ret_pool = pool;
+	return 0;
+}
+
+// ---------------------------------------------------------------- AF_XDP
+
+static int check_privilege(const struct config_port *cfg, char *why)
+{
+	static const cap_value_t wanted[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN};
+	static const char *const names[] = {"cap_net_admin", "cap_net_raw", "cap_sys_admin"};
+	cap_t caps = cap_get_proc();
+	int err = 0;
+
+	for (unsigned i = 0; caps != NULL && err == 0 && i < 3; i++) {
+		cap_flag_value_t have = CAP_CLEAR;
+
+		cap_get_flag(caps, wanted[i], CAP_EFFECTIVE, &have);
+		if (have == CAP_SET)
+			continue;
+		WHY(why,
+			"port %s: no privilege to use AF_XDP (%s is missing): start "
+			"postern-dataplane as "
+			"root; it gives its privileges up as soon as the ports are open",
+			cfg->name, names[i]);
+		err = -EPERM;
+	}
+	cap_free(caps);
+	return err;
+}
+
+static int check_af_xdp(const struct config_port *cfg, char *why)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	WHY(why,
+		"port %s: this kernel has no AF_XDP (%s): use a kernel with CONFIG_XDP_SOCKETS, or "
+		"kind: dpdk with the interface's DPDK driver",
+		cfg->name, strerror(errno));
+	return -EAFNOSUPPORT;
+}
+
+static int check_device(const struct config_port *cfg, const struct netdev *dev, char *why)
+{
+	if (dev->mtu < cfg->mtu) {
+		WHY(why,
+			"port %s: MTU of %s is %u, too small for the configured %u: "
+			"`ip link set %s mtu %u`, or lower mtu of this port",
+			cfg->name, cfg->interface, dev->mtu, cfg->mtu, cfg->interface, cfg->mtu);
+		return -EMSGSIZE;
+	}
+	if (dev->n_queues < cfg->n_queues) {
+		WHY(why,
+			"port %s: %s has %u queues, the configuration wants %u: lower queues of "
+			"this "
+			"port, or `ethtool -L %s combined %u`",
+			cfg->name, cfg->interface, dev->n_queues, cfg->n_queues, cfg->interface,
+			cfg->n_queues);
+		return -EINVAL;
+	}
+	if (!dev->up && cfg->role == CONFIG_ROLE_WAN) {
+		WHY(why, "port %s: %s is down: `ip link set %s up`", cfg->name, cfg->interface,
+			cfg->interface);
+		return -ENETDOWN;
+	}
+	return 0;
+}
+
+// A program of ours that outlived its process would make the driver keep it, with maps nobody
+// fills.
+static int clear_program(const struct config_port *cfg, unsigned ifindex, char *why)
+{
+	struct xdp_attached attached;
+	int err = xdp_attached_read(ifindex, &attached);
+
+	if (err < 0) {
+		WHY(why, "port %s: cannot ask %s for its XDP program: %s", cfg->name,
+			cfg->interface, strerror(-err));
+		return err;
+	}
+	if (attached.prog_id == 0)
+		return 0;
+	if (!attached.ours) {
+		WHY(why,
+			"port %s: %s carries another XDP program (%s, id %u): take it off with "
+			"`ip link set %s xdp off`, or use another interface",
+			cfg->name, cfg->interface, attached.name, attached.prog_id, cfg->interface);
+		return -EBUSY;
+	}
+	log_notice("port %s: taking our stale XDP program %u off %s", cfg->name, attached.prog_id,
+		cfg->interface);
+	err = xdp_detach(ifindex, &attached);
+	if (err < 0)
+		WHY(why, "port %s: cannot take our stale XDP program off %s: %s", cfg->name,
+			cfg->interface, strerror(-err));
+	return err;
+}
+
+static int prepare_af_xdp(const struct config_port *cfg, struct port_rt *rt, char *why)
+{
+	struct netdev dev;
+	int err;
+
+	err = netdev_read(cfg->interface, &dev);
+	if (err < 0) {
+		WHY(why, "port %s: there is no interface %s here: `ip link` lists those there are",
+			cfg->name, cfg->interface);
+		return err;
+	}
+	err = check_device(cfg, &dev, why);
+	if (err == 0)
+		err = check_af_xdp(cfg, why);
+	if (err == 0)
+		err = check_privilege(cfg, why);
+	if (err < 0)
+		return err;
+	err = netdev_claim(dev.ifindex);
+	if (err < 0) {
+		WHY(why, "port %s: another postern-dataplane already serves %s", cfg->name,
+			cfg->interface);
+		return err;
+	}
+	err = clear_program(cfg, dev.ifindex, why);
+	if (err < 0)
+		return err;
+	if (!dev.up)
+		(void)netdev_set_up(cfg->interface);
+	netdev_offloads_off(cfg->interface);
+	rt->ifindex = dev.ifindex;
+	snprintf(rt->ifname, sizeof(rt->ifname), "%s", cfg->interface);
+	return 0;
+}
+
+int port_prepare(const struct config_port *cfg, struct port_rt *rt, char why[PORT_WHY_BYTES])
+{
+	*rt = (struct port_rt){.cfg = cfg, .n_queues = cfg->n_queues, .xdp = XDP_MAPS_NONE};
+	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
+		rt->queue_fd[i] = -1;
+	if (cfg->n_queues > PORT_QUEUES_MAX) {
+		WHY(why, "port %s: at most %d queues", cfg->name, PORT_QUEUES_MAX);
+		return -EINVAL;
+	}
+	if (cfg->kind == CONFIG_KIND_AF_XDP)
+		return prepare_af_xdp(cfg, rt, why);
+	if (cfg->interface != NULL)
+		snprintf(rt->ifname, sizeof(rt->ifname), "%s", cfg->interface);
+	return 0;
+}
+
+// Why the driver could not set a queue up, in words. The driver itself only says that it failed.
+static int explain_af_xdp(const struct config_port *cfg, struct port_rt *rt, char *why)
+{
+	struct xdp_attached attached = {0};
+
+	if (xdp_attached_read(rt->ifindex, &attached) == 0 && attached.prog_id == 0) {
+		WHY(why,
+			"port %s: the kernel does not attach an XDP program to %s (%s). On veth "
+			"the "
+			"peer's MTU must be at most %d and its transmit queues no more than our "
+			"receive queues; some drivers want fewer channels (`ethtool -L`) or a "
+			"smaller "
+			"MTU",
+			cfg->name, cfg->interface, eal_last_error(), CONFIG_XDP_MTU_MAX);
+		return -EOPNOTSUPP;
+	}
+	WHY(why,
+		"port %s: no AF_XDP socket on %s (%s): is another program using its queues, or is "
+		"the "
+		"locked-memory limit too low (ulimit -l)?",
+		cfg->name, cfg->interface, eal_last_error());
+	return -EIO;
+}
+
+static int probe(const struct config_port *cfg, uint8_t idx, struct port_rt *rt, char *name,
+	size_t name_size, char *why)
+{
+	char args[4608], object[4096];
+	int err;
+
+	switch (cfg->kind) {
+	case CONFIG_KIND_AF_XDP:
+		err = xdp_object_path(cfg->role == CONFIG_ROLE_WAN ? XDP_PROG_WAN : XDP_PROG_LAN,
+			object, sizeof(object));
+		if (err < 0) {
+			WHY(why,
+				"port %s: the XDP program %s.o is not where it should be: set "
+				"POSTERN_BPF_DIR to its directory",
+				cfg->name,
+				cfg->role == CONFIG_ROLE_WAN ? XDP_PROG_WAN : XDP_PROG_LAN);
+			return err;
+		}
+		snprintf(name, name_size, PORT_NAME_PREFIX "%u", idx);
+		snprintf(args, sizeof(args),
+			"iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=%d,shared_umem=1",
+			cfg->interface, cfg->n_queues, object, AF_XDP_BUDGET);
+		err = rte_eal_hotplug_add("vdev", name, args);
+		break;
+	case CONFIG_KIND_TAP:
+		snprintf(name, name_size, "net_tap%u", idx);
+		if (cfg->has_mac)
+			snprintf(args, sizeof(args), "iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+				cfg->interface, cfg->mac[0], cfg->mac[1], cfg->mac[2], cfg->mac[3],
+				cfg->mac[4], cfg->mac[5]);
+		else
+			snprintf(args, sizeof(args), "iface=%s", cfg->interface);
+		err = rte_eal_hotplug_add("vdev", name, args);
+		break;
+	default:
+		snprintf(name, name_size, "%.*s", (int)strcspn(cfg->device, ","), cfg->device);
+		// A PCI device was probed when EAL started.
+		if (eal_device_is_pci(cfg->device))
+			return 0;
+		snprintf(args, sizeof(args), "%s",
+			cfg->device[strlen(name)] == ',' ? cfg->device + strlen(name) + 1 : "");
+		err = rte_eal_hotplug_add("vdev", name, args);
+		break;
+	}
+	if (err < 0)
+		WHY(why, "port %s: DPDK cannot make %s: %s (%s)", cfg->name,
+			cfg->kind == CONFIG_KIND_DPDK ? cfg->device : cfg->interface,
+			strerror(-err), eal_last_error());
+	return err < 0 ? err : 0;
+}
+
+// Descriptors before and after tell which one a driver opened meanwhile: drivers do not
+// say, and an idle worker wants something to wait on.
+struct fd_set_seen {
+	uint64_t bits[1024 / 64];
+};
+
+static void fds_see(struct fd_set_seen *seen)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	memset(seen, 0, sizeof(*seen));
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		unsigned fd = (unsigned)atoi(entry->d_name);
+
+		if (fd > 2 && fd < 1024)
+			seen->bits[fd / 64] |= 1ull << (fd % 64);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+static int fds_new_socket(const struct fd_set_seen *before, int family)
+{
+	struct fd_set_seen now;
+
+	fds_see(&now);
+	for (int fd = 3; fd < 1024; fd++) {
+		int domain = 0;
+		socklen_t len = sizeof(domain);
+
+		if ((now.bits[fd / 64] & ~before->bits[fd / 64]) >> (fd % 64) & 1 &&
+			getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+			domain == family)
+			return fd;
+	}
+	return -1;
+}
+
+static int set_queues_up(const struct config_port *cfg, uint16_t id, struct rte_mempool *pool,
+	struct port_rt *rt, char *why)
+{
+	uint16_t n_rx = cfg->kind == CONFIG_KIND_AF_XDP ? AF_XDP_RING : OTHER_RING;
+	uint16_t n_tx = n_rx;
+	int socket = rte_eth_dev_socket_id(id);
+	struct fd_set_seen before;
+	int err;
+
+	if (cfg->kind != CONFIG_KIND_AF_XDP)
+		(void)rte_eth_dev_adjust_nb_rx_tx_desc(id, &n_rx, &n_tx);
+	for (uint16_t q = 0; q < rt->n_queues; q++) {
+		err = rte_eth_tx_queue_setup(id, q, n_tx, (unsigned)socket, NULL);
+		if (err < 0) {
+			WHY(why, "port %s: transmit queue %u: %s (%s)", cfg->name, q,
+				strerror(-err), eal_last_error());
+			return err;
+		}
+		fds_see(&before);
+		err = rte_eth_rx_queue_setup(id, q, n_rx, (unsigned)socket, NULL, pool);
+		if (err < 0 && cfg->kind == CONFIG_KIND_AF_XDP)
+			return explain_af_xdp(cfg, rt, why);
+		if (err < 0) {
+			WHY(why, "port %s: receive queue %u: %s (%s)", cfg->name, q, strerror(-err),
+				eal_last_error());
+			return err;
+		}
+		if (cfg->kind == CONFIG_KIND_AF_XDP)
+			rt->queue_fd[q] = fds_new_socket(&before, AF_XDP);
+	}
+	return 0;
+}
+
+static int start(const struct config_port *cfg, uint16_t id, struct rte_mempool *pool,
+	struct port_rt *rt, char *why)
+{
+	struct rte_eth_conf conf = {.rxmode.mtu = cfg->mtu};
+	struct rte_eth_dev_info info;
+	int err;
+
+	err = rte_eth_dev_info_get(id, &info);
+	if (err == 0 && (rt->n_queues > info.max_rx_queues || rt->n_queues > info.max_tx_queues)) {
+		WHY(why, "port %s: the device has %u receive and %u transmit queues, not %u",
+			cfg->name, info.max_rx_queues, info.max_tx_queues, rt->n_queues);
+		return -EINVAL;
+	}
+	if (err == 0 && info.max_mtu != 0 && cfg->mtu > info.max_mtu) {
+		WHY(why, "port %s: the device's driver carries an MTU of at most %u, not %u",
+			cfg->name, info.max_mtu, cfg->mtu);
+		return -EMSGSIZE;
+	}
+	if (rt->n_queues > 1 && (info.flow_type_rss_offloads & RTE_ETH_RSS_IP) != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP) &
+			info.flow_type_rss_offloads;
+	}
+	err = rte_eth_dev_configure(id, rt->n_queues, rt->n_queues, &conf);
+	if (err < 0) {
+		WHY(why, "port %s: the driver refuses %u queues at MTU %u: %s (%s)", cfg->name,
+			rt->n_queues, cfg->mtu, strerror(-err), eal_last_error());
+		return err;
+	}
+	err = set_queues_up(cfg, id, pool, rt, why);
+	if (err < 0)
+		return err;
+	err = rte_eth_dev_start(id);
+	if (err < 0) {
+		WHY(why, "port %s: the device does not start: %s (%s)", cfg->name, strerror(-err),
+			eal_last_error());
+		return err;
+	}
+	// A LAN port answers for every address behind the other sites.
+	if (cfg->role == CONFIG_ROLE_LAN)
+		(void)rte_eth_promiscuous_enable(id);
+	return 0;
+}
+
+static int open_maps(const struct config_port *cfg, struct port_rt *rt, char *why)
+{
+	struct xdp_config xdp_cfg = {.be_port = rte_cpu_to_be_16(cfg->overlay_port)};
+	int err = xdp_maps_open(rt->ifindex, &rt->xdp);
+
+	if (err == 0 && cfg->role == CONFIG_ROLE_WAN)
+		err = xdp_config_set(&rt->xdp, &xdp_cfg);
+	if (err < 0)
+		WHY(why, "port %s: cannot reach the maps of the XDP program on %s: %s", cfg->name,
+			cfg->interface, strerror(-err));
+	return err;
+}
+
+static void detach_ours(const struct port_rt *rt)
+{
+	struct xdp_attached attached;
+
+	if (rt->ifindex != 0 && xdp_attached_read(rt->ifindex, &attached) == 0 && attached.ours)
+		(void)xdp_detach(rt->ifindex, &attached);
+}
+
+int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool,
+	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
+{
+	struct port port = {.idx = idx, .mtu = cfg->mtu, .rx = port_eth_rx, .tx = port_eth_tx};
+	struct rte_ether_addr mac;
+	char name[RTE_DEV_NAME_MAX_LEN];
+	int err;
+
+	eal_forget_error();
+	err = probe(cfg, idx, rt, name, sizeof(name), why);
+	if (err < 0)
+		return err;
+	if (rte_eth_dev_get_port_by_name(name, &port.dpdk_port) != 0) {
+		WHY(why, "port %s: DPDK has no device %s (%s)", cfg->name, name, eal_last_error());
+		return -ENODEV;
+	}
+	err = start(cfg, port.dpdk_port, pool, rt, why);
+	if (err == 0 && cfg->kind == CONFIG_KIND_AF_XDP)
+		err = open_maps(cfg, rt, why);
+	if (err < 0) {
+		detach_ours(rt);
+		return err;
+	}
+	if (cfg->has_mac && cfg->kind == CONFIG_KIND_DPDK)
+		(void)rte_eth_dev_default_mac_addr_set(
+			port.dpdk_port, (struct rte_ether_addr *)(uintptr_t)cfg->mac);
+	if (rte_eth_macaddr_get(port.dpdk_port, &mac) == 0)
+		memcpy(port.mac, mac.addr_bytes, sizeof(port.mac));
+	port.role = cfg->role == CONFIG_ROLE_WAN ? LINK_ROLE_WAN : LINK_ROLE_LAN;
+	port.be_overlay_port =
+		cfg->role == CONFIG_ROLE_WAN ? rte_cpu_to_be_16(cfg->overlay_port) : 0;
+	*ret_port = port;
+	return 0;
+}
+
+void port_close(struct port *port, struct port_rt *rt)
+{
+	xdp_maps_close(&rt->xdp);
+	if (rt->cfg->kind == CONFIG_KIND_AF_XDP) {
+		// The driver's own close uses freed memory where a port has several queues; the
+		// process ends next, which closes the sockets.
+		detach_ours(rt);
+		return;
+	}
+	(void)rte_eth_dev_stop(port->dpdk_port);
+	(void)rte_eth_dev_close(port->dpdk_port);
+}
