@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#pragma once
+//
 // A single-producer, single-consumer rte_ring between two processes that do not trust each other.
 //
 // A plain rte_ring in shared memory is no trust boundary: its size and mask lie where the other
@@ -10,6 +10,7 @@
 // in bounds; what comes out is bytes to be validated, never an address.
 //
 // Thread rule: one producer thread and one consumer thread per ring. Floor 1.
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>

@@ -14,7 +14,7 @@
 //
 // hub.state is written last: where it opens, enrolment is complete.
 //
-// Blocking, any one thread. Floor 3.
+// Blocking, any one thread. Floor 4.
 #pragma once
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 //
 // What enrolment writes, for enrol.c: the files of enrol.h and the checks before them.
 //
-// Any one thread. Floor 3 (files).
+// Any one thread. Floor 4 (files).
 #pragma once
 
 #include <stdint.h>

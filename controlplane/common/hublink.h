@@ -9,7 +9,7 @@
 // what matters is sent again by its owner in on_up. The handshake is repeated on every connection,
 // so keys never live longer than a connection; the hub closes one after HUBLINK_LIFE_S.
 //
-// Loop thread only. Floor 3.
+// Loop thread only. Floor 4.
 #pragma once
 
 #include <stdbool.h>

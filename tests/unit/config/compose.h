@@ -4,6 +4,7 @@
 // numbers count from there, then every section of a sound file that the case does not write itself.
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
