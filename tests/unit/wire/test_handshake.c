@@ -377,10 +377,11 @@ static void a_key_other_than_the_intents_is_refused(void **)
 static void a_wrong_fin_is_refused_before_the_certificate_is_looked_at(void **)
 {
 	uint8_t plain[PKT_HS_MAX_LEN];
-	size_t n;
+	size_t n = 0;
 
 	run_to_m3(&r, &t);
-	open_sealed(r.server.k3, r.m3, r.m3_len, PKT_M3_HDR_LEN, plain, &n);
+	assert_int_equal(
+		open_sealed(r.server.k3, r.m3, r.m3_len, PKT_M3_HDR_LEN, plain, &n), HS_OK);
 	plain[n - 1] ^= 1;
 	memcpy(r.m3 + PKT_M3_HDR_LEN, plain, n);
 	seal_and_mac(&t.a.pair, PAIR_MAC_M3, r.server.k3, r.m3, PKT_M3_HDR_LEN, n);
