@@ -257,6 +257,7 @@ static int make_workers(struct runtime *rt)
 {
 	int err = 0;
 
+	rt->dp.n_workers = (uint16_t)rt->cfg->n_workers;
 	for (unsigned i = 0; i < rt->cfg->n_workers; i++) {
 		err = worker_create(rt, (uint16_t)i, &rt->worker[i]);
 		if (err == -EBADMSG) {
@@ -268,7 +269,6 @@ static int make_workers(struct runtime *rt)
 			log_error("worker %u cannot be made: %s", i, strerror(-err));
 			return err;
 		}
-		rt->dp.n_workers++;
 	}
 	err = workers_wire(rt);
 	if (err < 0)
@@ -353,9 +353,9 @@ static int serve(struct runtime *rt, struct link_server *link, int signal_fd)
 
 static void wind_down(struct runtime *rt)
 {
-	for (unsigned i = 0; i < rt->dp.n_workers; i++)
+	for (unsigned i = 0; i < rt->dp.n_workers && rt->worker[i] != NULL; i++)
 		worker_stop(rt->worker[i]);
-	for (unsigned i = 0; i < rt->dp.n_workers; i++)
+	for (unsigned i = 0; i < rt->dp.n_workers && rt->worker[i] != NULL; i++)
 		worker_join(rt->worker[i]);
 	for (unsigned i = 0; i < rt->dp.n_ports; i++)
 		port_close(&rt->dp.port[i], &rt->port[i]);

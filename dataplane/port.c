@@ -20,7 +20,7 @@
 #include "dataplane/netdev.h"
 
 #define AF_XDP_RING      2048 // the driver's own fill level as well
-#define AF_XDP_BUFFERS   4096 // a shared UMEM must have this many for each queue
+#define AF_XDP_BUFFERS   4096 // for each queue: its fill level and as many under way
 #define AF_XDP_HEADROOM  256  // XDP_PACKET_HEADROOM, kept free by the kernel in every buffer
 #define AF_XDP_OBJECT    4096 // a UMEM chunk is at most a page
 #define AF_XDP_BUDGET    64   // 0 would make an idle poll block for a second (NAPI without wake-up)
@@ -36,7 +36,7 @@
 // ---------------------------------------------------------------- memory
 
 // One pool for all ports: what arrives on one AF_XDP port leaves by another without a copy, because
-// they share one UMEM. Every buffer holds the largest frame of any port.
+// the pool lies in the UMEM of every queue. Every buffer holds the largest frame of any port.
 int port_pool_create(
 	const struct dataplane_config *cfg, struct rte_mempool **ret_pool, char why[PORT_WHY_BYTES])
 {
@@ -273,7 +273,7 @@ static int probe(const struct config_port *cfg, uint8_t idx, struct port_rt *rt,
 		}
 		snprintf(name, name_size, PORT_NAME_PREFIX "%u", idx);
 		snprintf(args, sizeof(args),
-			"iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=%d,shared_umem=1",
+			"iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=%d",
 			cfg->interface, cfg->n_queues, object, AF_XDP_BUDGET);
 		err = rte_eal_hotplug_add("vdev", name, args);
 		break;
