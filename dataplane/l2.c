@@ -11,6 +11,7 @@
 #include "dataplane/worker_types.h"
 
 #define TAG_BYTES 4
+#define NO_KEY    0xff
 
 static bool is_tag(uint16_t be_type)
 {
@@ -99,37 +100,53 @@ static bool is_group(fdb_key_t key)
 	return (key & 1) != 0; // the first octet's lowest bit
 }
 
+static struct learn_memo *memo_of(struct worker *w, fdb_key_t key)
+{
+	return &w->learn[key * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)];
+}
+
+// Frames whose source a static entry binds to another place go; they are not remembered, so that
+// the next ones go too.
+static void drop_bound(struct worker *w, struct l2_batch *b, uint64_t bound, const uint8_t *key_of)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		if (key_of[i] == NO_KEY || (bound >> key_of[i] & 1) == 0)
+			continue;
+		memo_of(w, b->src[i])->key = 0;
+		worker_drop(w, DROP_SOURCE_BOUND, 1);
+		rte_pktmbuf_free(b->m[i]);
+		b->m[i] = NULL;
+	}
+}
+
 void l2_learn_batch(struct worker *w, struct l2_batch *b)
 {
 	fdb_key_t keys[BATCH_MAX];
 	fdb_dst_t from[BATCH_MAX];
-	uint8_t which[BATCH_MAX];
+	uint8_t key_of[BATCH_MAX]; // frame → key
 	unsigned n = 0;
 	uint64_t bound;
 
 	for (unsigned i = 0; i < b->n; i++) {
-		struct learn_memo *memo =
-			&w->learn[b->src[i] * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)];
+		const struct learn_memo *memo = memo_of(w, b->src[i]);
 
+		key_of[i] = NO_KEY;
 		if (memo->key == b->src[i] && memo->dst == b->from[i] && memo->at_s == w->now_s)
 			continue;
-		*memo = (struct learn_memo){.key = b->src[i], .dst = b->from[i], .at_s = w->now_s};
-		keys[n] = b->src[i];
-		from[n] = b->from[i];
-		which[n++] = i;
+		if (n == 0 || keys[n - 1] != b->src[i] || from[n - 1] != b->from[i]) {
+			keys[n] = b->src[i];
+			from[n++] = b->from[i];
+		}
+		key_of[i] = n - 1;
 	}
 	if (n == 0)
 		return;
 	bound = fdb_seen_batch(w->dp->fdb, keys, from, n, w->now_s);
-	for (unsigned i = 0; unlikely(bound != 0) && i < n; i++) {
-		if ((bound >> i & 1) == 0)
-			continue;
-		// Not remembered: its next frame must be refused too.
-		w->learn[keys[i] * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)].key = 0;
-		worker_drop(w, DROP_SOURCE_BOUND, 1);
-		rte_pktmbuf_free(b->m[which[i]]);
-		b->m[which[i]] = NULL;
-	}
+	for (unsigned i = 0; i < n; i++)
+		*memo_of(w, keys[i]) =
+			(struct learn_memo){.key = keys[i], .dst = from[i], .at_s = w->now_s};
+	if (unlikely(bound != 0))
+		drop_bound(w, b, bound, key_of);
 }
 
 void l2_lookup_batch(struct worker *w, struct l2_batch *b)

@@ -15,12 +15,12 @@
 #include "dataplane/stream.h"
 #include "dataplane/wan_to_lan.h"
 
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
+#define MUST(x)                                                                 \
+	do {                                                                    \
+		if (!(x)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 static struct rte_mempool *pool;
@@ -34,8 +34,8 @@ struct rte_mempool *rig_init(unsigned n_mbufs, unsigned room_bytes)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=rig%d", (int)getpid());
 	snprintf(mem, sizeof(mem), "%u", 256 + n_mbufs / 1024 * (room_bytes + 512) / 1024);
 	MUST(rte_eal_init(11, argv) >= 0);
-	pool = rte_pktmbuf_pool_create("rig", n_mbufs, 256, 0,
-		RTE_PKTMBUF_HEADROOM + room_bytes, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create(
+		"rig", n_mbufs, 256, 0, RTE_PKTMBUF_HEADROOM + room_bytes, SOCKET_ID_ANY);
 	MUST(pool != NULL);
 	return pool;
 }
@@ -74,8 +74,7 @@ static void on_path_block(struct worker *w, uint32_t, uint8_t kind, const uint8_
 	memcpy(g->path_payload, payload, bytes);
 }
 
-static void on_new_source(
-	struct worker *w, uint32_t, const struct outer_view *v, uint8_t port_idx)
+static void on_new_source(struct worker *w, uint32_t, const struct outer_view *v, uint8_t port_idx)
 {
 	struct rig_gateway *g = w->runtime;
 
@@ -194,12 +193,12 @@ struct rig_gateway *rig_gateway(uint8_t id, const struct rig_options *o)
 
 void rig_gateway_free(struct rig_gateway *g)
 {
+	rig_settle(g);
 	for (unsigned i = 0; i < g->dp.n_ports; i++)
 		rig_discard(&g->out[i]);
 	for (unsigned i = 0; i < g->dp.n_workers; i++) {
 		struct worker *w = g->w[i];
 
-		rig_settle(g);
 		worker_state_destroy(w);
 		aead_destroy(w->aead);
 		rte_ring_free(w->inbox);
@@ -294,8 +293,7 @@ void rig_epoch(struct rig_gateway *a, struct rig_gateway *b, uint32_t slot, uint
 
 int rig_switch(struct rig_gateway *g, uint32_t slot, uint8_t generation)
 {
-	struct cmd_epoch c = {
-		.head.session = slot, .rx_key_id = PKT_KEY_ID(slot, generation)};
+	struct cmd_epoch c = {.head.session = slot, .rx_key_id = PKT_KEY_ID(slot, generation)};
 	int err = 0;
 
 	for (unsigned i = 0; i < g->dp.n_workers && err == 0; i++)
@@ -305,8 +303,7 @@ int rig_switch(struct rig_gateway *g, uint32_t slot, uint8_t generation)
 
 int rig_retire(struct rig_gateway *g, uint32_t slot, uint8_t generation)
 {
-	struct cmd_epoch c = {
-		.head.session = slot, .rx_key_id = PKT_KEY_ID(slot, generation)};
+	struct cmd_epoch c = {.head.session = slot, .rx_key_id = PKT_KEY_ID(slot, generation)};
 	int err = 0;
 
 	for (unsigned i = 0; i < g->dp.n_workers; i++)
@@ -375,7 +372,8 @@ struct rte_mbuf *rig_frame(uint32_t dst, uint32_t src, unsigned bytes, uint32_t 
 	return m;
 }
 
-bool rig_frame_is(const struct rte_mbuf *m, uint32_t dst, uint32_t src, unsigned bytes, uint32_t seed)
+bool rig_frame_is(
+	const struct rte_mbuf *m, uint32_t dst, uint32_t src, unsigned bytes, uint32_t seed)
 {
 	uint8_t want[16384];
 

@@ -65,8 +65,8 @@ unsigned rig_free_mbufs(void);
 struct rig_gateway *rig_gateway(uint8_t id, const struct rig_options *o);
 void rig_gateway_free(struct rig_gateway *g);
 
-// Sessions `slot` of a and b with each other: member of segment 1, path of this MTU, one lane for each
-// worker, one epoch of this generation; a is client. Both may send at once.
+// Sessions `slot` of a and b with each other: member of segment 1, path of this MTU, one lane for
+// each worker, one epoch of this generation; a is client. Both may send at once.
 void rig_join(
 	struct rig_gateway *a, struct rig_gateway *b, uint32_t slot, uint16_t mtu, uint8_t cipher);
 // A further epoch on both sides, installed and not yet sent under.
@@ -81,7 +81,8 @@ void rig_clock(struct rig_gateway *g, uint64_t now_ns);
 
 // A frame in a fresh packet: addresses 02:00:00:00:<dst>, ethertype 0x88b5, content from `seed`.
 struct rte_mbuf *rig_frame(uint32_t dst, uint32_t src, unsigned bytes, uint32_t seed);
-bool rig_frame_is(const struct rte_mbuf *m, uint32_t dst, uint32_t src, unsigned bytes, uint32_t seed);
+bool rig_frame_is(
+	const struct rte_mbuf *m, uint32_t dst, uint32_t src, unsigned bytes, uint32_t seed);
 struct rte_mbuf *rig_bytes(const uint8_t *data, unsigned bytes);
 void rig_mac(uint8_t mac[6], uint32_t number);
 
