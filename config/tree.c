@@ -153,7 +153,7 @@ static int place(struct builder *b, struct config_node *n)
 
 static int take_event(struct builder *b, struct fy_event *ev)
 {
-	struct config_node *n;
+	struct config_node *n = NULL;
 	struct fy_token *t;
 	int ret;
 
