@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The two clocks of the control plane. Timers and deadlines use the monotonic one, which counts
-// suspend as well (a key must not outlive its deadline in a sleeping machine); certificates, intents
-// and ts values use the wall clock. Leaves never call these: time is passed in.
+// suspend as well (a key must not outlive its deadline in a sleeping machine); certificates,
+// intents and ts values use the wall clock. Leaves never call these: time is passed in.
 //
 // Any thread. Floor 4.
 #pragma once

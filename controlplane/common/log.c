@@ -17,8 +17,11 @@ void log_init(void)
 		const char *name;
 		enum log_level level;
 	} names[] = {
-		{"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
-		{"info", LOG_INFO},   {"debug", LOG_DEBUG},
+		{"error", LOG_ERROR},
+		{"warning", LOG_WARNING},
+		{"notice", LOG_NOTICE},
+		{"info", LOG_INFO},
+		{"debug", LOG_DEBUG},
 	};
 	const char *want = getenv("POSTERN_LOG");
 

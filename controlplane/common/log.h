@@ -2,8 +2,8 @@
 //
 // One line per event on stderr, with the "<n>" prefix by which systemd tells levels apart.
 //
-// Any thread. Floor 4 and 5 only: leaves return errors and do not log. Never pass secret bytes; text
-// that came from outside goes through log_quote() first, so that it cannot forge a line.
+// Any thread. Floor 4 and 5 only: leaves return errors and do not log. Never pass secret bytes;
+// text that came from outside goes through log_quote() first, so that it cannot forge a line.
 #pragma once
 
 #include <stdarg.h>
@@ -32,10 +32,10 @@ void log_vline(enum log_level level, const char *fmt, va_list ap)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                                                             \
-	do {                                                                                       \
-		if (log_enabled(LOG_DEBUG))                                                        \
-			log_line(LOG_DEBUG, __VA_ARGS__);                                          \
+#define log_debug(...)                                    \
+	do {                                              \
+		if (log_enabled(LOG_DEBUG))               \
+			log_line(LOG_DEBUG, __VA_ARGS__); \
 	} while (0)
 
 // Copy text of unknown origin with everything but printable ASCII replaced by '?'; returns buf.

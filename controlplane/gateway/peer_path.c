@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/gateway/peer_internal.h"
+
+#include <string.h>
+
+static int find_candidate(const struct peer *p, const struct config_endpoint *at)
+{
+	for (unsigned i = 0; i < p->n_candidates; i++) {
+		if (endpoint_equal(&p->candidate[i].at, at))
+			return (int)i;
+	}
+	return -1;
+}
+
+// Where authentic datagrams of the peer come from. Told candidates are not displaced for it; of the
+// learned ones the eldest goes.
+void path_learn(struct peer *p, const struct config_endpoint *at)
+{
+	unsigned victim = PEER_CANDIDATES;
+
+	if (find_candidate(p, at) >= 0)
+		return;
+	if (p->n_candidates < PEER_CANDIDATES) {
+		p->candidate[p->n_candidates++] = (struct peer_candidate){.at = *at};
+		return;
+	}
+	for (unsigned i = 0; i < p->n_candidates && victim == PEER_CANDIDATES; i++) {
+		if (p->candidate[i].kind == 0)
+			victim = i;
+	}
+	if (victim == PEER_CANDIDATES)
+		return;
+	memmove(&p->candidate[victim], &p->candidate[victim + 1],
+		(p->n_candidates - victim - 1) * sizeof(p->candidate[0]));
+	p->candidate[p->n_candidates - 1] = (struct peer_candidate){.at = *at};
+}
+
+void path_use(struct peer *p, const struct config_endpoint *to)
+{
+	if (to == NULL) {
+		p->has_path = false;
+		p->ops->path(p->ctx, p, NULL);
+		return;
+	}
+	p->path = *to;
+	p->has_path = true;
+	p->path_suspect = false;
+	p->ops->path(p->ctx, p, &p->path);
+}
+
+void path_send(struct peer *p, bool everywhere, const void *data, size_t len)
+{
+	bool path_good = p->has_path && !p->path_suspect;
+
+	if (p->has_path)
+		p->ops->send(p->ctx, p, &p->path, data, len);
+	if (path_good && !everywhere)
+		return;
+	for (unsigned i = 0; i < p->n_candidates; i++) {
+		if (p->has_path && endpoint_equal(&p->candidate[i].at, &p->path))
+			continue;
+		p->ops->send(p->ctx, p, &p->candidate[i].at, data, len);
+	}
+}
+
+// New places to look: a fresh burst, but no fresh handshake where one is under way.
+static void path_widen(struct peer *p, const struct peer_now *now)
+{
+	if (!p->is_client || p->client.phase == CLIENT_REST) {
+		peer_contact(p, now);
+	} else if (p->client.phase == CLIENT_M1) {
+		p->client.n_failed = 0;
+		p->client.n_sent = 0;
+		p->client.next_us = now->mono_us;
+		client_tick(p, now);
+	}
+}
+
+void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsigned n,
+	uint64_t ts_us, const struct peer_now *now)
+{
+	struct peer_candidate learned[PEER_CANDIDATES];
+	unsigned n_learned = 0;
+	bool news = false;
+
+	// A list is told once; the hub may show an old one again.
+	if (ts_us != 0 && ts_us <= p->candidates_ts)
+		return;
+	if (ts_us != 0)
+		p->candidates_ts = ts_us;
+	for (unsigned i = 0; i < p->n_candidates; i++) {
+		bool configured = p->candidate[i].kind == CANDIDATE_CONFIGURED;
+
+		if (p->candidate[i].kind == 0 || (ts_us != 0 && configured))
+			learned[n_learned++] = p->candidate[i];
+	}
+	for (unsigned i = 0; i < n; i++)
+		news |= find_candidate(p, &list[i].at) < 0;
+	p->n_candidates = 0;
+	for (unsigned i = 0; i < n && p->n_candidates < PEER_CANDIDATES; i++) {
+		if (find_candidate(p, &list[i].at) < 0)
+			p->candidate[p->n_candidates++] = list[i];
+	}
+	for (unsigned i = 0; i < n_learned && p->n_candidates < PEER_CANDIDATES; i++) {
+		if (find_candidate(p, &learned[i].at) < 0)
+			p->candidate[p->n_candidates++] = learned[i];
+	}
+	if (news && p->state == PEER_CONNECTING)
+		path_widen(p, now);
+}
+
+void peer_path_moved(struct peer *p, const struct config_endpoint *to, const struct peer_now *now)
+{
+	path_learn(p, to);
+	path_use(p, to);
+}
+
+void peer_path_died(struct peer *p, const struct peer_now *now)
+{
+	if (!p->has_path || p->path_suspect)
+		return;
+	p->path_suspect = true;
+	peer_note(p, now, "nothing comes back on the path any more; trying every address");
+	peer_contact(p, now);
+}
+
+// ------------------------------------------------------------------ PUNCH
+
+void punch_start(struct peer *p, const struct peer_now *now)
+{
+	p->punch = (struct peer_punch){
+		.on = true,
+		.round_us = PEER_ROUND_US,
+		.next_us = now->mono_us,
+	};
+	punch_tick(p, now);
+}
+
+void punch_stop(struct peer *p)
+{
+	p->punch.on = false;
+}
+
+void punch_tick(struct peer *p, const struct peer_now *now)
+{
+	struct peer_punch *punch = &p->punch;
+	struct pkt_punch packet;
+	uint64_t ts;
+
+	if (!punch->on || now->mono_us < punch->next_us)
+		return;
+	if (!p->pairing[p->newest].live) {
+		punch_stop(p);
+		return;
+	}
+	punch->n_sent++;
+	if (punch->n_sent < PEER_BURST_STEPS) {
+		punch->next_us = now->mono_us + PEER_BURST_STEP_US;
+	} else {
+		punch->next_us = now->mono_us + punch->round_us;
+		punch->round_us *= 2;
+		if (punch->round_us > PEER_ROUND_MAX_US)
+			punch->round_us = PEER_ROUND_MAX_US;
+	}
+	// The client is on its way already: its M3 is all that is missing.
+	if (p->server.phase == SERVER_INSTALL)
+		return;
+	ts = p->ops->next_ts(p->ctx);
+	if (ts == 0)
+		return;
+	pair_punch_build(&p->pairing[p->newest].pair, ts, now->unix_us / 1000000,
+		PKT_PUNCH_INITIATE, &packet);
+	path_send(p, true, &packet, sizeof(packet));
+}
