@@ -382,6 +382,25 @@ bool rig_frame_is(
 	       memcmp(rte_pktmbuf_mtod(m, uint8_t *), want, bytes) == 0;
 }
 
+struct rte_mbuf *rig_seal(struct rig_gateway *g, uint32_t slot, const uint8_t *blocks,
+	unsigned bytes, uint64_t counter)
+{
+	struct session *s = &g->w[0]->sessions[slot];
+	struct lane_tx *lane = session_tx_epoch(s)->tx;
+	struct rte_mbuf *m = rig_bytes(NULL, PKT_DATA_HDR_LEN + bytes + PKT_MAC_LEN);
+	struct aead_op op = {
+		.data = rte_pktmbuf_mtod_offset(m, uint8_t *, PKT_DATA_HDR_LEN),
+		.src = blocks,
+		.bytes = bytes,
+	};
+
+	lane_packet_header(lane, counter, &op);
+	aead_seal_batch(g->w[0]->aead, lane->cipher, &op, 1);
+	outer_write(&s->path, op.data - PKT_DATA_HDR_LEN, m->data_len, 0);
+	rte_pktmbuf_prepend(m, s->path.header_bytes);
+	return m;
+}
+
 void rig_in(struct rig_gateway *g, unsigned w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
 {
 	for (unsigned at = 0; at < n; at += BATCH_MAX) {

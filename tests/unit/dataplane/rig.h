@@ -86,6 +86,10 @@ bool rig_frame_is(
 struct rte_mbuf *rig_bytes(const uint8_t *data, unsigned bytes);
 void rig_mac(uint8_t mac[6], uint32_t number);
 
+// A packet of session `slot` with these blocks and this counter, sealed by g's worker 0.
+struct rte_mbuf *rig_seal(struct rig_gateway *g, uint32_t slot, const uint8_t *blocks,
+	unsigned bytes, uint64_t counter);
+
 // Put frames in at a port of worker w and flush.
 void rig_in(struct rig_gateway *g, unsigned w, unsigned port_idx, struct rte_mbuf **m, unsigned n);
 // All that a sent on its WAN port goes to b's; each packet to b's worker `w`; then hand-offs run.

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/fdb.h"
+#include "tests/unit/dataplane/rig.h"
+
+#define SEG 1
+
+static uint16_t domains[65536];
+
+static struct fdb *fdb_of(uint32_t entries, uint32_t lan_quota)
+{
+	struct fdb_config c = {
+		.entries = entries,
+		.n_workers = 1,
+		.max_sessions = 8,
+		.n_attachments = 4,
+		.lan_quota = lan_quota,
+		.domain_segment = domains,
+	};
+	struct fdb *f;
+
+	memset(domains, 0xff, sizeof(domains));
+	domains[SEG] = SEG;
+	domains[2] = 2;
+	c.ageing_s[SEG] = 300;
+	assert_int_equal(fdb_create(&c, &f), 0);
+	fdb_reader_online(f, 0);
+	for (unsigned i = 0; i < 8; i++)
+		fdb_quota_set(f, i, 1000);
+	return f;
+}
+
+static fdb_key_t key_of(uint32_t number, uint16_t domain)
+{
+	uint8_t mac[6];
+
+	rig_mac(mac, number);
+	return fdb_key(mac, domain);
+}
+
+static bool seen(struct fdb *f, uint32_t number, fdb_dst_t dst, uint32_t now_s)
+{
+	fdb_key_t k = key_of(number, SEG);
+	uint64_t bound = fdb_seen_batch(f, &k, &dst, 1, now_s);
+
+	fdb_quiescent(f, 0);
+	fdb_run(f, now_s);
+	return bound != 0;
+}
+
+static fdb_dst_t where(struct fdb *f, uint32_t number, uint16_t domain)
+{
+	fdb_key_t k = key_of(number, domain);
+	fdb_dst_t dst;
+
+	fdb_lookup_batch(f, &k, 1, &dst);
+	return dst;
+}
+
+// Time passes for the sweep, which takes a part of the table at a call.
+static void sweep(struct fdb *f, uint32_t now_s)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		fdb_quiescent(f, 0);
+		fdb_run(f, now_s);
+	}
+}
+
+static const fdb_dst_t lan0 = FDB_LAN << 24 | 0, lan1 = FDB_LAN << 24 | 1;
+static const fdb_dst_t peer3 = FDB_PEER << 24 | 3, peer4 = FDB_PEER << 24 | 4;
+
+static void nothing_is_known_at_first_nor_in_another_segment(void **)
+{
+	struct fdb *f = fdb_of(64, 100);
+
+	assert_int_equal(where(f, 7, SEG), 0);
+	seen(f, 7, lan0, 10);
+	assert_int_equal(where(f, 7, SEG), lan0);
+	assert_int_equal(where(f, 7, 2), 0);
+	assert_int_equal(where(f, 8, SEG), 0);
+	fdb_destroy(f);
+}
+
+static void a_place_that_cannot_be_is_not_learned(void **)
+{
+	struct fdb *f = fdb_of(64, 100);
+
+	seen(f, 7, fdb_dst(FDB_PEER, 8), 10);
+	seen(f, 7, fdb_dst(FDB_LAN, 4), 10);
+	seen(f, 7, fdb_dst(FDB_NONE, 0) | 1, 10);
+	assert_int_equal(fdb_count(f), 0);
+	fdb_destroy(f);
+}
+
+static void a_peer_at_its_quota_learns_nothing_more_and_takes_nothing_from_others(void **)
+{
+	struct fdb *f = fdb_of(256, 5);
+
+	fdb_quota_set(f, 3, 10);
+	seen(f, 1, peer4, 10);
+	for (unsigned i = 0; i < 100; i++)
+		seen(f, 1000 + i, peer3, 10);
+	for (unsigned i = 0; i < 100; i++)
+		seen(f, 2000 + i, lan0, 10);
+	assert_int_equal(fdb_session_macs(f, 3), 10);
+	assert_int_equal(fdb_count(f), 1 + 10 + 5);
+	assert_int_equal(where(f, 1, SEG), peer4);
+	assert_int_equal(fdb_counters(f)->refused_quota, 90 + 95);
+	fdb_quota_set(f, 3, 0);
+	seen(f, 5000, peer3, 10);
+	assert_int_equal(where(f, 5000, SEG), 0);
+	fdb_destroy(f);
+}
+
+static void a_peer_cannot_take_an_address_in_use_but_the_lan_can(void **)
+{
+	struct fdb *f = fdb_of(64, 100);
+
+	seen(f, 7, lan0, 10);
+	seen(f, 7, peer3, 11);
+	assert_int_equal(where(f, 7, SEG), lan0);
+	assert_int_equal(fdb_counters(f)->refused_held, 1);
+	seen(f, 7, peer3, 12); // silent for two seconds: it has moved
+	assert_int_equal(where(f, 7, SEG), peer3);
+	seen(f, 7, lan1, 12);
+	assert_int_equal(where(f, 7, SEG), lan1);
+	assert_int_equal(fdb_counters(f)->moved, 2);
+	assert_int_equal(fdb_session_macs(f, 3), 0);
+	fdb_destroy(f);
+}
+
+static void a_static_entry_neither_moves_nor_ages_nor_counts(void **)
+{
+	struct fdb *f = fdb_of(64, 100);
+	uint8_t mac[6];
+
+	rig_mac(mac, 7);
+	mac[0] |= 1;
+	assert_int_equal(fdb_static_add(f, mac, SEG, lan0), -EINVAL);
+	mac[0] &= ~1;
+	assert_int_equal(fdb_static_add(f, mac, SEG, fdb_dst(FDB_LAN, 99)), -EINVAL);
+	seen(f, 7, peer3, 10); // learned before
+	assert_int_equal(fdb_static_add(f, mac, SEG, lan0), 0);
+	assert_int_equal(fdb_session_macs(f, 3), 0);
+	assert_true(seen(f, 7, peer3, 20));
+	assert_false(seen(f, 7, lan0, 20));
+	sweep(f, 100000);
+	assert_int_equal(where(f, 7, SEG), lan0);
+	fdb_flush(f, 0);
+	assert_int_equal(where(f, 7, SEG), lan0);
+	assert_int_equal(fdb_static_del(f, mac, SEG), 0);
+	assert_int_equal(fdb_static_del(f, mac, SEG), -ENOENT);
+	assert_int_equal(where(f, 7, SEG), 0);
+	fdb_destroy(f);
+}
+
+static void entries_age_unless_refreshed(void **)
+{
+	struct fdb *f = fdb_of(64, 100);
+
+	seen(f, 7, lan0, 10);
+	seen(f, 8, lan0, 10);
+	seen(f, 8, lan0, 200);
+	sweep(f, 310);
+	assert_int_equal(where(f, 7, SEG), lan0); // 300 s are not over
+	sweep(f, 311);
+	assert_int_equal(where(f, 7, SEG), 0);
+	assert_int_equal(where(f, 8, SEG), lan0);
+	assert_int_equal(fdb_counters(f)->aged, 1);
+	fdb_destroy(f);
+}
+
+static void a_full_table_refuses_and_recovers(void **)
+{
+	struct fdb *f = fdb_of(64, 100000);
+
+	for (unsigned i = 0; i < 1000; i++)
+		seen(f, i, lan0, 10);
+	assert_true(fdb_count(f) >= 64);
+	assert_true(fdb_counters(f)->refused_full > 0);
+	fdb_flush(f, lan0);
+	assert_int_equal(fdb_count(f), 0);
+	sweep(f, 10);
+	for (unsigned i = 5000; i < 5060; i++)
+		seen(f, i, lan1, 10);
+	for (unsigned i = 5000; i < 5060; i++)
+		assert_int_equal(where(f, i, SEG), lan1);
+	fdb_destroy(f);
+}
+
+static void a_flush_forgets_one_place_only(void **)
+{
+	struct fdb *f = fdb_of(256, 100);
+
+	for (unsigned i = 0; i < 20; i++)
+		seen(f, i + 1, i % 2 ? peer3 : peer4, 10);
+	fdb_flush(f, peer3);
+	assert_int_equal(fdb_count(f), 10);
+	assert_int_equal(fdb_session_macs(f, 3), 0);
+	assert_int_equal(fdb_session_macs(f, 4), 10);
+	fdb_destroy(f);
+}
+
+static void a_dump_in_pages_shows_each_entry_once(void **)
+{
+	struct fdb *f = fdb_of(512, 1000);
+	bool found[300] = {false};
+	uint32_t cursor = 0;
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < 300; i++)
+		seen(f, i, lan0, 10);
+	do {
+		struct fdb_entry page[7];
+		unsigned n = fdb_dump(f, 15, &cursor, page, 7);
+
+		for (unsigned i = 0; i < n; i++) {
+			unsigned number = page[i].mac[4] << 8 | page[i].mac[5];
+
+			assert_false(found[number]);
+			found[number] = true;
+			assert_int_equal(page[i].dst, lan0);
+			assert_int_equal(page[i].domain, SEG);
+			assert_int_equal(page[i].age_s, 5);
+		}
+		total += n;
+	} while (cursor != 0);
+	assert_int_equal(total, 300);
+	fdb_destroy(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_known_at_first_nor_in_another_segment),
+		cmocka_unit_test(a_place_that_cannot_be_is_not_learned),
+		cmocka_unit_test(
+			a_peer_at_its_quota_learns_nothing_more_and_takes_nothing_from_others),
+		cmocka_unit_test(a_peer_cannot_take_an_address_in_use_but_the_lan_can),
+		cmocka_unit_test(a_static_entry_neither_moves_nor_ages_nor_counts),
+		cmocka_unit_test(entries_age_unless_refreshed),
+		cmocka_unit_test(a_full_table_refuses_and_recovers),
+		cmocka_unit_test(a_flush_forgets_one_place_only),
+		cmocka_unit_test(a_dump_in_pages_shows_each_entry_once),
+	};
+
+	rig_init(1023, 2048);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
