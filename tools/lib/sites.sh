@@ -7,7 +7,7 @@
 #   $SITES_DIR/gwA/       gateway.yaml, passphrase, state/, run/, dataplane.log, control.log
 #   $SITES_DIR/gwB/       the same
 #
-# Gateway gwA is called site-a, gwB site-b, in the network "demo"; the segment is "office", id 1.
+# Gateway gwA is called site-a.demo, gwB site-b.demo, in the network "demo"; the segment is "office", id 1.
 
 BUILD=${BUILD:-$top/build}
 POSTERN=$BUILD/tools/postern
@@ -15,8 +15,8 @@ POSTERN=$BUILD/tools/postern
 export POSTERN_LIBEXEC=$BUILD/controlplane/signer
 SITES_DIR= # made by sites_init
 
-declare -A SITE_NAME=([gwA]=site-a [gwB]=site-b)
-declare -A SITE_PEER=([gwA]=site-b [gwB]=site-a)
+declare -A SITE_NAME=([gwA]=site-a.demo [gwB]=site-b.demo)
+declare -A SITE_PEER=([gwA]=site-b.demo [gwB]=site-a.demo)
 declare -A SITE_CPU=([gwA]=0 [gwB]=$(($(nproc) > 1 ? 1 : 0)))
 declare -A SUPERVISOR=() # node → pid
 

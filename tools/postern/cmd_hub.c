@@ -24,23 +24,35 @@ static const struct argp init_argp = {
 	       "  postern hub init -c /etc/postern/hub.yaml\n",
 };
 
+// Becomes `program`; returns only when that cannot be started.
+static void run_init(const char *program, const char *config, bool json)
+{
+	execlp(program, "postern-hub", "init", "-c", config, json ? "--json" : NULL, NULL);
+}
+
 int cmd_hub_init(int argc, char **argv)
 {
-	char self[PATH_MAX], program[PATH_MAX + 16];
+	char self[PATH_MAX], program[PATH_MAX + 64];
 	struct options o = {};
 	const char *path;
 	ssize_t n;
 
 	options_parse(&init_argp, argc, argv, NULL, &o);
 	path = options_config_path(&o, DAEMON_HUB);
-	// The one beside us first: a build tree has it one level further (controlplane/hub/).
+	// The one of the same installation or build tree before whatever PATH has.
 	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (n > 0) {
+		static const char *const places[] = {"", "/../controlplane/hub"};
+		const char *dir;
+
 		self[n] = '\0';
-		snprintf(program, sizeof(program), "%s/postern-hub", dirname(self));
-		execl(program, "postern-hub", "init", "-c", path, o.json ? "--json" : NULL, NULL);
+		dir = dirname(self);
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			snprintf(program, sizeof(program), "%s%s/postern-hub", dir, places[i]);
+			run_init(program, path, o.json);
+		}
 	}
-	execlp("postern-hub", "postern-hub", "init", "-c", path, o.json ? "--json" : NULL, NULL);
+	run_init("postern-hub", path, o.json);
 	return report_errorf(&o, EXIT_FAILED, "no-program",
 		"Install it beside this program, or put its directory into PATH.",
 		"postern-hub cannot be started: %s.", strerror(errno));
@@ -53,12 +65,14 @@ struct token_input {
 	double hours;
 	long uses;
 	bool list;
+	const char *drop;
 };
 
 static const struct argp_option token_options[] = {
 	{"uses", 'u', "N", 0, "how many gateways may enrol with it (1)"},
 	{"hours", 'H', "HOURS", 0,
 		"how long it is good for (default: the configuration's token_hours)"},
+	{"drop", 'd', "ID", 0, "make the token with this ID (see --list) worthless"},
 	{"list", 'l', NULL, 0,
 		"list the tokens instead of making one; their secrets are not shown"},
 	{},
@@ -79,6 +93,9 @@ static error_t parse_token(int key, char *arg, struct argp_state *state)
 		in->hours = strtod(arg, &end);
 		if (*end != '\0' || end == arg || in->hours <= 0)
 			argp_error(state, "--hours takes a number above 0, not \"%s\"", arg);
+		return 0;
+	case 'd':
+		in->drop = arg;
 		return 0;
 	case 'l':
 		in->list = true;
@@ -106,7 +123,7 @@ static const struct argp token_argp = {
 
 static void print_tokens(const json_t *rows)
 {
-	struct table *t = table_create("TOKEN|NAME|>USES LEFT|EXPIRES");
+	struct table *t = table_create("ID|FOR|STATE|>USES LEFT|EXPIRES|NOTE");
 	const json_t *row;
 	char buf[TEXT_MAX];
 	size_t i;
@@ -114,23 +131,42 @@ static void print_tokens(const json_t *rows)
 	json_array_foreach (rows, i, row) {
 		table_cell(t, "%s", member_text(row, "id", "?"));
 		table_cell(t, "%s", member_text(row, "name", "(any)"));
+		table_cell_state(t, member_text(row, "state", "-"));
 		table_cell(t, "%.0f", member_number(row, "uses_left", 0));
 		table_cell(t, "%s", text_time(buf, (int64_t)member_number(row, "expires", 0)));
+		table_cell(t, "%s", member_text(row, "note", ""));
 	}
 	table_print(t, "No tokens. Make one: postern hub token NAME");
+}
+
+static void print_token(const struct token_input *in, const json_t *r)
+{
+	char buf[TEXT_MAX];
+
+	// The token alone goes to stdout, so that it can be captured or piped.
+	puts(member_text(r, "token", ""));
+	fflush(stdout);
+	fprintf(stderr, "For %s, %ld use%s, until %s.  On the gateway: postern enrol TOKEN\n",
+		in->name != NULL ? in->name : "any name of the network", in->uses,
+		in->uses == 1 ? "" : "s", text_time(buf, (int64_t)member_number(r, "expires", 0)));
 }
 
 int cmd_hub_token(int argc, char **argv)
 {
 	struct token_input in = {.uses = 1};
+	const char *method = "token.create";
 	struct options o = {};
-	char buf[TEXT_MAX];
 	json_t *r, *params;
 	int ret;
 
 	options_parse(&token_argp, argc, argv, &in, &o);
 	params = json_object();
-	if (!in.list) {
+	if (in.list) {
+		method = "token.list";
+	} else if (in.drop != NULL) {
+		method = "token.drop";
+		json_object_set_new(params, "id", json_string(in.drop));
+	} else {
 		json_object_set_new(params, "uses", json_integer(in.uses));
 		if (in.name != NULL)
 			json_object_set_new(params, "name", json_string(in.name));
@@ -138,22 +174,17 @@ int cmd_hub_token(int argc, char **argv)
 			json_object_set_new(
 				params, "seconds", json_integer((json_int_t)(in.hours * 3600)));
 	}
-	r = client_call(&o, DAEMON_HUB, in.list ? "token.list" : "token.create", params, &ret);
+	r = client_call(&o, DAEMON_HUB, method, params, &ret);
 	if (r == NULL)
 		return ret;
 	if (o.json)
 		return report_json(r);
-	if (in.list) {
+	if (in.list)
 		print_tokens(r);
-	} else {
-		// The token alone goes to stdout, so that it can be captured or piped.
-		puts(member_text(r, "token", ""));
-		fprintf(stderr,
-			"For %s, %.0f use%s, until %s.  On the gateway: postern enrol TOKEN\n",
-			in.name != NULL ? in.name : "any name of the network",
-			member_number(r, "uses", (double)in.uses), in.uses == 1 ? "" : "s",
-			text_time(buf, (int64_t)member_number(r, "expires", 0)));
-	}
+	else if (in.drop != NULL)
+		printf("The token %s is worthless now.\n", in.drop);
+	else
+		print_token(&in, r);
 	json_decref(r);
 	return EXIT_OK;
 }
@@ -225,15 +256,17 @@ int cmd_hub_status(int argc, char **argv)
 		char buf[256];
 
 		if (json_is_string(v))
-			printf("%-18s %s\n", name, json_string_value(v));
+			printf("%-22s %s\n", name, json_string_value(v));
 		else if (strcmp(name, "uptime_s") == 0)
-			printf("%-18s %s\n", "uptime", text_duration(buf, json_number_value(v)));
+			printf("%-22s %s\n", "uptime", text_duration(buf, json_number_value(v)));
+		else if (strstr(name, "not_after") != NULL)
+			printf("%-22s %s\n", name, text_time(buf, (int64_t)json_number_value(v)));
 		else if (json_is_number(v))
-			printf("%-18s %.0f\n", name, json_number_value(v));
+			printf("%-22s %.0f\n", name, json_number_value(v));
 		else if (json_is_boolean(v))
-			printf("%-18s %s\n", name, json_is_true(v) ? "yes" : "no");
+			printf("%-22s %s\n", name, json_is_true(v) ? "yes" : "no");
 		else if (json_is_array(v))
-			printf("%-18s %s\n", name, member_list(buf, sizeof(buf), s, name));
+			printf("%-22s %s\n", name, member_list(buf, sizeof(buf), s, name));
 	}
 	json_decref(s);
 	return EXIT_OK;

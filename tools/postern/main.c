@@ -19,6 +19,7 @@ const struct command commands[] = {
 	{"stats", "", "counters by port, peer, worker, segment and drop reason", cmd_stats},
 	{"rekey", "PEER", "make fresh keys with a peer now", cmd_rekey},
 	{"reload", "", "read the configuration file again", cmd_reload},
+	{"enrol", "TOKEN", "become a member of a network", cmd_enrol},
 	{"check-config", "[FILE]", "check a configuration file without using it", cmd_check_config},
 	{"version", "", "versions of this program and of the running daemon", cmd_version},
 	{"hub init", "", "make a working hub from nothing", cmd_hub_init},
