@@ -76,7 +76,7 @@ static int take_block(
 	if (b->kind != PKT_KIND_RECORD)
 		return 0;
 	done = record_rx_push(&rl->rx, b->payload, b->len);
-	if (done < 0)
+	if (done < 0 || (rl->max_record != 0 && rl->rx.total > rl->max_record))
 		return -EBADMSG;
 	if (done == 0)
 		return 0;

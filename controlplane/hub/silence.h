@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The filter that keeps the hub's TCP port shut: an nftables table of the hub's own, with a set of
+// sources that have just knocked. Whoever is not in it meets a dropped SYN; a datagram to a UDP
+// port nobody is bound to (this process died) is dropped as well, so that no ICMP answers it.
+//
+//	table inet postern_hub_<tcp port> {
+//		set open4 { type ipv4_addr; flags timeout; }
+//		set open6 { type ipv6_addr; flags timeout; }
+//		chain input { type filter hook input priority -10; policy accept; ... }
+//	}
+//
+// Replaced in one transaction at start, removed at a clean stop, left in place by a crash: then the
+// ports stay shut until the next start. Needs CAP_NET_ADMIN in the hub's network namespace.
+// Loop thread only. Floor 3.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/types.h"
+
+#define SILENCE_OPEN_S 30u // how long a knock opens the port for new connections
+#define SILENCE_TEXT   256u
+
+struct silence;
+
+// errors:  -EPERM, -EOPNOTSUPP, -EIO; error text in ret_error
+int silence_create(const struct config_endpoint *listen, unsigned n_listen, uint16_t udp2_port,
+	struct silence **ret_silence, char ret_error[SILENCE_TEXT]);
+void silence_destroy(struct silence *s); // removes the table; accepts NULL
+
+// Open the TCP ports to this source for SILENCE_OPEN_S. Cheap when it was opened a moment ago.
+int silence_open(struct silence *s, const struct config_addr *from);
