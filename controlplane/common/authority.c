@@ -13,9 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define YEAR_S       31557600u
-#define DAY_S        86400u
-#define SERIAL_BYTES 16u
+#define YEAR_S         31557600u
+#define DAY_S          86400u
+#define SERIAL_BYTES   16u
+#define CLOCK_IS_SET_S 1700000000u // a time before this program was written
 
 struct authority {
 	uint8_t *seed; // the issuing key, in a locked page of libsodium
@@ -180,7 +181,8 @@ static enum identity_error make_key(const char *key_file, const struct identity_
 	enum identity_error why;
 
 	src.key_file = key_file;
-	why = identity_generate(&src, use, kdf, seed, pk);
+	src.kdf = kdf;
+	why = identity_generate(&src, use, seed, pk);
 	if (why == IDENTITY_ERR_EXISTS)
 		why = identity_open(&src, use, seed, pk);
 	return why;
@@ -189,6 +191,16 @@ static enum identity_error make_key(const char *key_file, const struct identity_
 static int read_cert(const char *path, uint8_t der[X509_CA_BYTES_MAX], size_t *ret_len)
 {
 	return atomic_file_read(path, ATOMIC_FILE_PUBLIC, der, X509_CA_BYTES_MAX, ret_len, NULL);
+}
+
+static int check_founding(const char *network, uint64_t now_s, struct authority_error *err)
+{
+	if (!x509_name_ok(network, strlen(network)))
+		return fail(err, -EINVAL, "the network's name must be a lower-case DNS name");
+	// A machine without a battery-backed clock wakes up in 1970.
+	if (now_s < CLOCK_IS_SET_S)
+		return fail(err, -EINVAL, "this machine's clock is not set: set it first");
+	return 0;
 }
 
 int authority_create_root(const char *dir, const char *network,
@@ -204,8 +216,8 @@ int authority_create_root(const char *dir, const char *network,
 
 	if (err != NULL)
 		memset(err, 0, sizeof(*err));
-	if (!x509_name_ok(network, strlen(network)))
-		return fail(err, -EINVAL, "the network's name must be a lower-case DNS name");
+	if (check_founding(network, now_s, err) < 0)
+		return -EINVAL;
 	if (file_path(key_path, dir, "root.key") < 0 || file_path(crt_path, dir, "root.crt") < 0)
 		return fail(err, -ENAMETOOLONG, "the authority's directory has too long a name");
 	r = read_cert(crt_path, der, &len);
@@ -301,8 +313,8 @@ int authority_create_issuing(const char *dir, const char *network,
 
 	if (err != NULL)
 		memset(err, 0, sizeof(*err));
-	if (!x509_name_ok(network, strlen(network)))
-		return fail(err, -EINVAL, "the network's name must be a lower-case DNS name");
+	if (check_founding(network, now_s, err) < 0)
+		return -EINVAL;
 	if (file_path(key_path, dir, "issuing.key") < 0 ||
 		file_path(crt_path, dir, "issuing.crt") < 0)
 		return fail(err, -ENAMETOOLONG, "the authority's directory has too long a name");
@@ -357,7 +369,7 @@ static int load_certs(struct authority *a, const char *dir, uint64_t now_s,
 		r = read_cert(path, a->root_der, &a->root_len);
 	if (r < 0)
 		return fail(
-			err, r, "%s cannot be read (%s): run postern-hub init", path, strerror(-r));
+			err, r, "%s cannot be read (%s): run postern hub init", path, strerror(-r));
 	refusal = x509_trust_create(a->root_der, a->root_len, &a->trust);
 	if (refusal != X509_OK)
 		return fail_x509(err, -EKEYREJECTED, path, refusal);
@@ -365,7 +377,7 @@ static int load_certs(struct authority *a, const char *dir, uint64_t now_s,
 	r = read_cert(path, a->issuing_der, &a->issuing_len);
 	if (r < 0)
 		return fail(
-			err, r, "%s cannot be read (%s): run postern-hub init", path, strerror(-r));
+			err, r, "%s cannot be read (%s): run postern hub init", path, strerror(-r));
 	refusal = x509_verify_issuer(a->trust, (struct x509_bytes){a->issuing_der, a->issuing_len},
 		now_s, ret_pk, a->issuing_spki);
 	if (refusal != X509_OK)

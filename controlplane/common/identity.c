@@ -48,7 +48,8 @@ static enum identity_error file_key(const uint8_t header[OFF_NONCE], const uint8
 	if (header[OFF_KDF] == KDF_ARGON2ID) {
 		if (crypto_pwhash(stretched, sizeof(stretched), (const char *)secret, secret_len,
 			    header + OFF_SALT, get_le32(header + OFF_PASSES),
-			    (size_t)get_le64(header + OFF_MEMORY), crypto_pwhash_ALG_ARGON2ID13) != 0)
+			    (size_t)get_le64(header + OFF_MEMORY),
+			    crypto_pwhash_ALG_ARGON2ID13) != 0)
 			return IDENTITY_ERR_MEMORY;
 	} else {
 		memcpy(stretched, secret, sizeof(stretched));
@@ -228,25 +229,28 @@ static enum identity_error read_passphrase(const char *path, struct secret *secr
 
 static enum identity_error read_credential(const char *name, struct secret *secret)
 {
+	// systemd's own files show group read where its ACL gives them to the service; other files
+	// have no such excuse.
+	enum atomic_file_privacy privacy = ATOMIC_FILE_PRIVATE;
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
 	char path[PATH_MAX];
 	int n, err;
 
 	if (name[0] == '/') {
 		n = snprintf(path, sizeof(path), "%s", name);
 	} else {
-		const char *dir = getenv("CREDENTIALS_DIRECTORY");
-
 		if (dir == NULL || dir[0] != '/')
 			return IDENTITY_ERR_NO_PASSPHRASE;
 		// A name, not a way out of the directory.
 		if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
 			return IDENTITY_ERR_PATH;
 		n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+		privacy = ATOMIC_FILE_CREDENTIAL;
 	}
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return IDENTITY_ERR_PATH;
-	err = atomic_file_read(path, ATOMIC_FILE_CREDENTIAL, secret->bytes, sizeof(secret->bytes),
-		&secret->len, NULL);
+	err = atomic_file_read(
+		path, privacy, secret->bytes, sizeof(secret->bytes), &secret->len, NULL);
 	if (err < 0)
 		return secret_error(err);
 	secret->is_passphrase = false;
@@ -308,11 +312,11 @@ wipe:
 }
 
 enum identity_error identity_generate(const struct identity_source *src, enum identity_use use,
-	const struct identity_kdf *kdf, uint8_t ret_seed[IDENTITY_SEED_BYTES],
-	uint8_t ret_public[IDENTITY_PUBLIC_BYTES])
+	uint8_t ret_seed[IDENTITY_SEED_BYTES], uint8_t ret_public[IDENTITY_PUBLIC_BYTES])
 {
 	static const struct identity_kdf standard = {
 		.passes = IDENTITY_ARGON_PASSES, .memory_bytes = IDENTITY_ARGON_BYTES};
+	const struct identity_kdf *kdf = src->kdf != NULL ? src->kdf : &standard;
 	struct secret secret;
 	uint8_t seed[IDENTITY_SEED_BYTES];
 	uint8_t file[IDENTITY_FILE_BYTES];
@@ -325,9 +329,8 @@ enum identity_error identity_generate(const struct identity_source *src, enum id
 	if (err != IDENTITY_OK)
 		goto wipe;
 	randombytes_buf(seed, sizeof(seed));
-	err = identity_seal(seed, use,
-		secret.is_passphrase ? (kdf != NULL ? kdf : &standard) : NULL, secret.bytes,
-		secret.len, file);
+	err = identity_seal(
+		seed, use, secret.is_passphrase ? kdf : NULL, secret.bytes, secret.len, file);
 	if (err != IDENTITY_OK)
 		goto wipe_seed;
 	io = atomic_file_create(src->key_file, file, sizeof(file), NULL);
@@ -384,9 +387,9 @@ const char *identity_strerror(enum identity_error err)
 					"it, or move it away to get a new key",
 		[IDENTITY_ERR_WRITE] = "the key file cannot be written: check that its directory "
 				       "exists, is writable by this user and has room",
-		[IDENTITY_ERR_MEMORY] = "there is not enough memory to unlock the key (the "
-					"passphrase needs 64 MiB): free some, or use a "
-					"key_credential, which needs none",
+		[IDENTITY_ERR_MEMORY] =
+			"there is not enough memory to unlock the key: free some, or use a "
+			"key_credential, which needs none",
 		[IDENTITY_ERR_SANDBOX] = "the signer could not lock itself in: the kernel must "
 					 "support seccomp filters; in a container allow seccomp",
 		[IDENTITY_ERR_SIGNER_MISSING] =

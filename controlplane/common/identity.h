@@ -70,19 +70,18 @@ enum identity_error {
 	IDENTITY_N_ERRORS,
 };
 
-// Where the key is and what unlocks it: exactly one of the last two.
-struct identity_source {
-	const char *key_file; // absolute path
-	const char
-		*passphrase_file; // absolute path; one final newline is not part of the passphrase
-	const char
-		*key_credential; // 32 bytes: an absolute path, or a name in $CREDENTIALS_DIRECTORY
-};
-
-// Cost of Argon2id for a new file; NULL where one is asked for means the defaults above.
+// Cost of Argon2id for a new file.
 struct identity_kdf {
 	uint32_t passes;
 	uint64_t memory_bytes;
+};
+
+// Where the key is and what unlocks it: exactly one of passphrase_file and key_credential.
+struct identity_source {
+	const char *key_file;        // absolute path
+	const char *passphrase_file; // absolute path; a final newline does not count
+	const char *key_credential;  // 32 bytes: absolute path, or name in $CREDENTIALS_DIRECTORY
+	const struct identity_kdf *kdf; // for a new file; NULL: the defaults above
 };
 
 // Read and unlock a key file.
@@ -94,8 +93,7 @@ enum identity_error identity_open(const struct identity_source *src, enum identi
 
 // Make a new key and store it, mode 0600, whole or not at all; an existing file is never replaced.
 enum identity_error identity_generate(const struct identity_source *src, enum identity_use use,
-	const struct identity_kdf *kdf, uint8_t ret_seed[IDENTITY_SEED_BYTES],
-	uint8_t ret_public[IDENTITY_PUBLIC_BYTES]);
+	uint8_t ret_seed[IDENTITY_SEED_BYTES], uint8_t ret_public[IDENTITY_PUBLIC_BYTES]);
 
 // The bytes of a key file, without files: seal a seed, and open one. secret is the passphrase
 // (kdf != NULL) or a 32-byte key (kdf == NULL).

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #define END_TIMEOUT_MS 1000
 
 struct signer {
-	int fd; // -1 once dead
+	int fd;
+	bool dead;
 	pid_t pid;
 	uint32_t seq;
 	uint32_t drop_uid;
@@ -31,7 +33,7 @@ struct signer {
 // The signer's program: in $POSTERN_LIBEXEC, or beside our own.
 static int program_path(char path[PATH_MAX])
 {
-	const char *dir = getenv("POSTERN_LIBEXEC");
+	const char *dir = secure_getenv("POSTERN_LIBEXEC");
 	char self[PATH_MAX];
 	ssize_t n;
 	int len;
@@ -54,7 +56,7 @@ static int start(const char *path, int socket, pid_t *ret_pid)
 	char credentials[PATH_MAX + 32];
 	char *argv[] = {"postern-signer", NULL};
 	char *envp[] = {NULL, NULL};
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -137,8 +139,8 @@ static uint64_t now_ms(void)
 // A signer that has broken the rules once is not asked again.
 static int give_up(struct signer *s, int err)
 {
-	close(s->fd);
-	s->fd = -1;
+	s->dead = true;
+	shutdown(s->fd, SHUT_RDWR); // not closed: somebody's event loop may be watching it
 	return err;
 }
 
@@ -172,7 +174,7 @@ static int ask(struct signer *s, enum signer_op op, size_t want, int timeout_ms,
 	ssize_t n;
 	int err;
 
-	if (s->fd < 0)
+	if (s->dead)
 		return -EPIPE;
 	q->version = SIGNER_MSG_VERSION;
 	q->op = (uint16_t)op;
@@ -218,6 +220,10 @@ static enum identity_error open_or_generate(
 		put_path(body.passphrase_file, src->passphrase_file) < 0 ||
 		put_path(body.key_credential, src->key_credential) < 0)
 		return IDENTITY_ERR_PATH;
+	if (src->kdf != NULL) {
+		body.kdf_passes = src->kdf->passes;
+		body.kdf_memory_bytes = src->kdf->memory_bytes;
+	}
 	memset(&s->request, 0, sizeof(s->request));
 	s->request.len = sizeof(body);
 	memcpy(s->request.body, &body, sizeof(body));
@@ -297,8 +303,7 @@ void signer_close(struct signer *s)
 
 	if (s == NULL)
 		return;
-	if (s->fd >= 0)
-		close(s->fd); // the signer reads the end and leaves
+	close(s->fd); // the signer reads the end and leaves
 	pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
 	if (pidfd < 0 || wait_readable(pidfd, END_TIMEOUT_MS) < 0)
 		kill(s->pid, SIGKILL);

@@ -48,7 +48,10 @@ int signer_sign(struct signer *s, const char *label, const void *msg, size_t len
 int signer_secret(struct signer *s, const char *label, uint8_t ret_key[SIGNER_SECRET_BYTES]);
 
 pid_t signer_pid(const struct signer *s);
-int signer_fd(const struct signer *s); // readable or hung up while idle means: it ended
+
+// For event loops: readable or hung up while idle means it ended. Open until signer_close, so stop
+// watching before that.
+int signer_fd(const struct signer *s);
 
 // End it and wait for its end (it has 1 s, then SIGKILL). Accepts NULL.
 void signer_close(struct signer *s);

@@ -37,8 +37,11 @@ struct signer_open {
 	char key_credential[SIGNER_PATH_MAX];  // absolute path or credential name, or empty
 	uint32_t drop_uid;                     // become this user after the key is read; 0 = stay
 	uint32_t drop_gid;
+	uint32_t kdf_passes; // of Argon2id, for GENERATE; 0: the default cost
+	uint32_t zero;
+	uint64_t kdf_memory_bytes;
 };
-static_assert(sizeof(struct signer_open) == 776, "signer_open changed: raise SIGNER_MSG_VERSION");
+static_assert(sizeof(struct signer_open) == 792, "signer_open changed: raise SIGNER_MSG_VERSION");
 
 struct signer_request {
 	uint16_t version; // SIGNER_MSG_VERSION

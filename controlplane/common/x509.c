@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "wire/name.h"
+
 // X509_ARC in DER; one more byte says the role.
 static const uint8_t eku_arc[] = {0x69, 0x82, 0xa8, 0x80, 0xa9, 0xe0, 0xaa, 0xaa, 0xa2, 0x8a, 0xc1,
 	0xb4, 0xa4, 0xe6, 0xe6, 0xc8, 0xfb, 0xd0, 0xf6, 0x32};
@@ -27,29 +29,7 @@ struct x509_trust {
 
 bool x509_name_ok(const char *name, size_t len)
 {
-	size_t label = 0;
-	bool all_digits = true;
-
-	if (len == 0 || len > X509_NAME_BYTES_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool digit = c >= '0' && c <= '9';
-
-		if (c == '.') {
-			if (label == 0 || name[i - 1] == '-')
-				return false;
-			label = 0;
-			all_digits = true;
-			continue;
-		}
-		if (!digit && !(c >= 'a' && c <= 'z') && (c != '-' || label == 0))
-			return false;
-		if (++label > 63)
-			return false;
-		all_digits = all_digits && digit;
-	}
-	return label > 0 && name[len - 1] != '-' && !all_digits;
+	return name_valid(name, len);
 }
 
 void x509_spki_hash(const uint8_t pk[X509_PUBLIC_BYTES], uint8_t ret_hash[X509_HASH_BYTES])

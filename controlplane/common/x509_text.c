@@ -52,7 +52,7 @@ const char *x509_strerror(enum x509_refusal refusal)
 					      "authority: somebody may be forging certificates",
 		[X509_REFUSE_UNCONSTRAINED] =
 			"the issuing certificate is not limited to the network's "
-			"names: make it with postern-hub init",
+			"names: make it with postern hub init",
 		[X509_REFUSE_NAME_CONSTRAINT] =
 			"the name lies outside of what the issuing certificate "
 			"may sign: the name must end in the network's name",

@@ -83,8 +83,16 @@ static int load_filter(int fd)
 
 int sandbox_close(int fd, uid_t uid, gid_t gid)
 {
-	int err = drop_user(uid, gid);
+	int err;
 
+#ifndef __SANITIZE_ADDRESS__
+	// libsodium locks the key's own page in any case; this is for stack and spilled registers.
+	// Before privileges go: root may lock more than RLIMIT_MEMLOCK.
+	if (mlockall(MCL_CURRENT) < 0)
+		log_warning(
+			"cannot lock all memory (RLIMIT_MEMLOCK): the key's page alone is locked");
+#endif
+	err = drop_user(uid, gid);
 	if (err == 0)
 		err = drop_capabilities();
 	if (err < 0) {
@@ -94,13 +102,6 @@ int sandbox_close(int fd, uid_t uid, gid_t gid)
 	// A change of user makes a process dumpable again.
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
-#ifndef __SANITIZE_ADDRESS__
-	// The key's own page is locked by libsodium in any case; this is for stack and registers'
-	// spill.
-	if (mlockall(MCL_CURRENT) < 0)
-		log_warning(
-			"cannot lock all memory (RLIMIT_MEMLOCK): the key's page alone is locked");
-#endif
 	if (fd > 0 && close_range(0, (unsigned)fd - 1, 0) < 0)
 		return -errno;
 	if (close_range((unsigned)fd + 1, ~0U, 0) < 0)

@@ -77,6 +77,8 @@ bool serve_parse_open(const void *bytes, size_t len, struct signer_request *ret_
 	if (q.len != sizeof(open) || !sodium_is_zero((uint8_t *)q.label, sizeof(q.label)))
 		return false;
 	memcpy(&open, q.body, sizeof(open));
+	if (open.zero != 0)
+		return false;
 	if (open.key_file[SIGNER_PATH_MAX - 1] != '\0' ||
 		open.passphrase_file[SIGNER_PATH_MAX - 1] != '\0' ||
 		open.key_credential[SIGNER_PATH_MAX - 1] != '\0')

@@ -108,6 +108,17 @@ static void requests_that_make_no_sense_are_refused(void **state)
 	authority_close(a);
 }
 
+static void founding_with_a_bad_name_or_no_clock_is_refused(void **state)
+{
+	struct authority_error err;
+
+	assert_int_equal(
+		authority_create_root(scratch_dir, "Corp", &secret, &cheap, NOW, &err), -EINVAL);
+	assert_int_equal(
+		authority_create_root(scratch_dir, NETWORK, &secret, &cheap, 86400, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "clock"));
+}
+
 static void root_is_made_once(void **state)
 {
 	struct authority_error err;
@@ -312,6 +323,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(requests_that_make_no_sense_are_refused),
+		CASE(founding_with_a_bad_name_or_no_clock_is_refused),
 		CASE(root_is_made_once),
 		CASE(issuing_needs_the_root_and_work_does_not),
 		CASE(wrong_passphrase_and_swapped_keys_are_refused),

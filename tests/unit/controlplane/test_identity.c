@@ -16,8 +16,9 @@ static const uint8_t passphrase[] = "correct horse";
 
 static struct identity_source with_passphrase(void)
 {
-	return (struct identity_source){
-		.key_file = scratch_path("id.key"), .passphrase_file = scratch_path("pass")};
+	return (struct identity_source){.key_file = scratch_path("id.key"),
+		.passphrase_file = scratch_path("pass"),
+		.kdf = &cheap};
 }
 
 static struct identity_source with_credential(void)
@@ -41,7 +42,7 @@ static void generate(uint8_t pk[32])
 
 	scratch_write("pass", "correct horse\n", 14, 0600);
 	src = with_passphrase();
-	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, &cheap, seed, pk), IDENTITY_OK);
+	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, seed, pk), IDENTITY_OK);
 }
 
 static void wrong_passphrase_is_refused(void **state)
@@ -241,8 +242,8 @@ static void passphrase_of_a_bad_length_is_refused(void **state)
 
 		unlink(src.key_file);
 		scratch_write("pass", text, cases[i].len, 0600);
-		assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, &cheap, seed, pk),
-			cases[i].want);
+		assert_int_equal(
+			identity_generate(&src, IDENTITY_USE_NODE, seed, pk), cases[i].want);
 	}
 }
 
@@ -287,8 +288,7 @@ static void existing_key_is_never_overwritten(void **state)
 	generate(pk);
 	scratch_read("id.key", before, sizeof(before));
 	src = with_passphrase();
-	assert_int_equal(
-		identity_generate(&src, IDENTITY_USE_NODE, &cheap, seed, pk), IDENTITY_ERR_EXISTS);
+	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, seed, pk), IDENTITY_ERR_EXISTS);
 	scratch_read("id.key", after, sizeof(after));
 	assert_memory_equal(before, after, sizeof(before));
 	assert_int_equal(access(scratch_path("id.key.new"), F_OK), -1);
@@ -302,8 +302,7 @@ static void directory_that_is_missing_is_a_write_error(void **state)
 	scratch_write("pass", "correct horse\n", 14, 0600);
 	src = with_passphrase();
 	src.key_file = scratch_path("none/id.key");
-	assert_int_equal(
-		identity_generate(&src, IDENTITY_USE_NODE, &cheap, seed, pk), IDENTITY_ERR_WRITE);
+	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, seed, pk), IDENTITY_ERR_WRITE);
 }
 
 static void generated_key_opens_again_and_is_private(void **state)
@@ -325,19 +324,21 @@ static void credential_opens_by_name_and_by_path(void **state)
 	uint8_t seed[32], pk[32];
 	struct identity_source src = with_credential();
 
-	// What systemd's ACL for the service's user looks like to stat().
-	scratch_write("cred", "01234567890123456789012345678901", 32, 0440);
-	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, NULL, seed, pk), IDENTITY_OK);
+	scratch_write("cred", "01234567890123456789012345678901", 32, 0600);
+	assert_int_equal(identity_generate(&src, IDENTITY_USE_NODE, seed, pk), IDENTITY_OK);
 	assert_int_equal(open_node(&src), IDENTITY_OK);
+	// What systemd's ACL for the service's user looks like to stat().
+	chmod(scratch_path("cred"), 0440);
+	assert_int_equal(open_node(&src), IDENTITY_ERR_PASSPHRASE_MODE);
 	setenv("CREDENTIALS_DIRECTORY", scratch_dir, 1);
 	src.key_credential = "cred";
 	assert_int_equal(open_node(&src), IDENTITY_OK);
+	chmod(scratch_path("cred"), 0444);
+	assert_int_equal(open_node(&src), IDENTITY_ERR_PASSPHRASE_MODE);
 	unsetenv("CREDENTIALS_DIRECTORY");
-	scratch_write("cred", "0123456789012345678901234567890", 31, 0440);
+	scratch_write("cred", "0123456789012345678901234567890", 31, 0400);
 	src = with_credential();
 	assert_int_equal(open_node(&src), IDENTITY_ERR_PASSPHRASE_LENGTH);
-	scratch_write("cred", "01234567890123456789012345678901", 32, 0444);
-	assert_int_equal(open_node(&src), IDENTITY_ERR_PASSPHRASE_MODE);
 }
 
 static void one_key_seals_to_different_files(void **state)

@@ -616,8 +616,11 @@ static void client_refuses_what_cannot_be_sent(void **state)
 
 static void passphrase_key_is_made_opened_and_signs_the_same(void **state)
 {
-	struct identity_source src = {
-		.key_file = scratch_path("p.key"), .passphrase_file = scratch_path("pass")};
+	static const struct identity_kdf cheap = {.passes = 2, .memory_bytes = 65536};
+	struct identity_source src = {.key_file = scratch_path("p.key"),
+		.passphrase_file = scratch_path("pass"),
+		.kdf = &cheap};
+	uint8_t file[IDENTITY_FILE_BYTES];
 	uint8_t first[32], again[32], secret1[32], secret2[32], sig[64];
 	struct signer *s;
 
@@ -627,6 +630,9 @@ static void passphrase_key_is_made_opened_and_signs_the_same(void **state)
 	assert_int_equal(signer_public(s, first), 0);
 	assert_int_equal(signer_secret(s, "state", secret1), 0);
 	signer_close(s);
+	scratch_read("p.key", file, sizeof(file));
+	assert_int_equal(file[12], 2); // the cost that was asked for
+	src.kdf = NULL;
 	assert_int_equal(signer_spawn(&s), IDENTITY_OK);
 	assert_int_equal(signer_open_key(s, &src), IDENTITY_OK);
 	assert_int_equal(signer_public(s, again), 0);
