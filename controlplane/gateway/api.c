@@ -173,6 +173,14 @@ static int param_segments(struct control *c, json_t *params,
 	return (int)json_array_size(list);
 }
 
+// The authority issues certificates for such names only.
+static bool in_network(const struct control *c, const char *name)
+{
+	size_t n = strlen(name), m = strlen(c->config->network);
+
+	return n > m + 1 && name[n - m - 1] == '.' && strcmp(name + n - m, c->config->network) == 0;
+}
+
 static json_t *add_intent(struct control *c, json_t *params, struct rpc_error *error)
 {
 	const char *name = json_string_value(json_object_get(params, "peer"));
@@ -183,6 +191,12 @@ static json_t *add_intent(struct control *c, json_t *params, struct rpc_error *e
 	if (name == NULL || !name_valid(name, strlen(name))) {
 		rpc_error_set(error, "bad-name", NULL, "\"%s\" is not a gateway's name.",
 			name != NULL ? name : "");
+		return NULL;
+	}
+	if (!in_network(c, name)) {
+		rpc_error_set(error, "bad-name", "Names of gateways end with that of the network.",
+			"\"%s\" is not in network %s; is \"%s.%s\" meant?", name,
+			c->config->network, name, c->config->network);
 		return NULL;
 	}
 	if (strcmp(name, c->config->name) == 0) {
