@@ -72,6 +72,10 @@ static int make_authority(struct hub *h, struct hub_error *e)
 
 static int make_identity(struct hub *h, struct hub_error *e)
 {
+	const struct identity_kdf kdf = {
+		.passes = h->cfg->authority.argon2_passes,
+		.memory_bytes = (uint64_t)h->cfg->authority.argon2_mib << 20,
+	};
 	struct identity_source src = hub_secret(h->cfg);
 	enum identity_error why;
 	char path[512];
@@ -79,6 +83,7 @@ static int make_identity(struct hub *h, struct hub_error *e)
 	if (hub_path(path, sizeof(path), h->cfg, HUB_FILE_KEY) < 0)
 		return -ENAMETOOLONG;
 	src.key_file = path;
+	src.kdf = &kdf;
 	why = signer_spawn(&h->signer);
 	if (why == IDENTITY_OK)
 		why = signer_generate(h->signer, &src);

@@ -52,7 +52,7 @@ static unsigned long replay_file(const uint8_t *bytes, size_t len, unsigned long
 int main(int argc, char **argv)
 {
 	static uint8_t bytes[INPUT_MAX];
-	unsigned long changes = argc > 2 ? strtoul(argv[2], NULL, 10) : 2000;
+	unsigned long changes = argc > 2 ? strtoul(argv[2], NULL, 10) : 500;
 	unsigned long runs = 0;
 	struct dirent *e;
 	char path[4096];

@@ -132,6 +132,7 @@ int cmd_enrol(int argc, char **argv)
 	struct config_error cerr;
 	struct enrol_error eerr = {};
 	struct enrol_params params = {};
+	struct identity_kdf kdf;
 	struct progress progress = {};
 	const char *path;
 	int ret;
@@ -152,6 +153,9 @@ int cmd_enrol(int argc, char **argv)
 	params.state_dir = cfg->state_dir;
 	params.identity.passphrase_file = cfg->identity.passphrase_file;
 	params.identity.key_credential = cfg->identity.key_credential;
+	kdf.passes = cfg->identity.argon2_passes;
+	kdf.memory_bytes = (uint64_t)cfg->identity.argon2_mib << 20;
+	params.identity.kdf = &kdf;
 	params.addresses = cfg->hub_addresses;
 	params.n_addresses = cfg->n_hub_addresses;
 	params.again = in.again;
