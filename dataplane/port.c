@@ -319,7 +319,7 @@ static void fds_see(struct fd_set_seen *seen)
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
 		unsigned fd = (unsigned)atoi(entry->d_name);
 
-		if (fd > 2 && fd < 1024)
+		if (fd > 2 && fd < 1024 && (int)fd != dirfd(dir))
 			seen->bits[fd / 64] |= 1ull << (fd % 64);
 	}
 	if (dir != NULL)
