@@ -111,7 +111,7 @@ const uint8_t *x509_trust_root_hash(const struct x509_trust *trust); // 32, H(ro
 // Verify a chain: is this, at now_s, the certificate of `name` in `role` under our root?
 //
 // out:     ret_facts, untouched unless X509_OK
-// cost:    about 0.3 ms (three Ed25519 verifications and the parsing)
+// cost:    0.9 ms measured (parsing and encoding anew, the path, three Ed25519 verifications)
 // source:  PROTOCOL.md §4, RFC 5280 §6, RFC 8410
 enum x509_refusal x509_verify(const struct x509_trust *trust, const struct x509_chain *chain,
 	const char *name, enum x509_role role, uint64_t now_s, struct x509_facts *ret_facts);
