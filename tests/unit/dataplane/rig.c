@@ -34,8 +34,17 @@ struct rte_mempool *rig_init(unsigned n_mbufs, unsigned room_bytes)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=rig%d", (int)getpid());
 	snprintf(mem, sizeof(mem), "%u", 256 + n_mbufs / 1024 * (room_bytes + 512) / 1024);
 	MUST(rte_eal_init(11, argv) >= 0);
-	pool = rte_pktmbuf_pool_create(
-		"rig", n_mbufs, 256, 0, RTE_PKTMBUF_HEADROOM + room_bytes, SOCKET_ID_ANY);
+	return rig_pool(n_mbufs, room_bytes);
+}
+
+struct rte_mempool *rig_pool(unsigned n_mbufs, unsigned room_bytes)
+{
+	static unsigned serial;
+	char name[32];
+
+	snprintf(name, sizeof(name), "rig%u", serial++);
+	pool = rte_pktmbuf_pool_create(name, n_mbufs, n_mbufs > 1000 ? 512 : 64, 0,
+		RTE_PKTMBUF_HEADROOM + room_bytes, SOCKET_ID_ANY);
 	MUST(pool != NULL);
 	return pool;
 }

@@ -59,7 +59,9 @@ struct rig_options {
 
 // EAL without hugepages, shared files or devices, once a process. Returns the packet pool.
 struct rte_mempool *rig_init(unsigned n_mbufs, unsigned room_bytes);
-// n packets of the pool that are in nobody's hands.
+// The pool alone, for a process that has started EAL itself; gateways made from now on use it.
+struct rte_mempool *rig_pool(unsigned n_mbufs, unsigned room_bytes);
+// Packets of the pool that are in nobody's hands.
 unsigned rig_free_mbufs(void);
 
 struct rig_gateway *rig_gateway(uint8_t id, const struct rig_options *o);
