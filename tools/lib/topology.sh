@@ -26,7 +26,8 @@ TOPO_PIDS=() # processes started by topo_spawn, killed by topo_down
 ns() { printf '%s-%s' "$TOPO_PREFIX" "$1"; }
 in_ns() { local node=$1 && shift && ip netns exec "$(ns "$node")" "$@"; }
 
-# topo_spawn NODE LOG COMMAND...: run in the background in NODE; the pid is in $TOPO_PID.
+# topo_spawn NODE LOG COMMAND...: run in the background in NODE, its output added to LOG; the pid, in
+# $TOPO_PID, is the command's own (that of `in_ns ... &` is a shell's, which passes no signal on).
 topo_spawn() {
 	local node=$1 log=$2
 	shift 2

@@ -214,9 +214,9 @@ json_t *client_call(
 		const char *code = member_text(error, "code", "failed");
 		// What the daemon itself could not reach, and what it does not accept of its file.
 		enum exit_code ret = strcmp(code, "hub-unreachable") == 0 ||
-						     strcmp(code, "dataplane-absent") == 0
+						     strcmp(code, "no-data-plane") == 0
 					     ? EXIT_UNREACHABLE
-				     : strcmp(code, "config-refused") == 0 ? EXIT_CONFIG
+				     : strcmp(code, "bad-config") == 0 ? EXIT_CONFIG
 									   : EXIT_FAILED;
 
 		if (o->json) {

@@ -97,26 +97,27 @@ static char *read_line(struct fixture *f, int fd)
 {
 	static char line[16 << 20];
 	size_t used = 0;
+	bool whole = false;
 
-	for (;;) {
+	while (!whole) {
+		const char *end;
 		ssize_t n;
 
 		uv_run(&f->loop, UV_RUN_NOWAIT);
-		n = recv(fd, line + used, 1, 0);
+		// Look first, so that what belongs to the next line stays.
+		n = recv(fd, line + used, 65536, MSG_PEEK);
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			break;
 		if (n < 0) {
 			poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 1);
 			continue;
 		}
-		while (line[used] != '\n') {
-			used++;
-			n = recv(fd, line + used, 1, 0);
-			if (n <= 0)
-				break;
-		}
-		if (n > 0)
-			break;
+		end = memchr(line + used, '\n', n);
+		whole = end != NULL;
+		if (whole)
+			n = end - (line + used) + 1;
+		assert_int_equal(recv(fd, line + used, n, 0), n);
+		used += whole ? n - 1 : n;
 	}
 	line[used] = '\0';
 	return line;
