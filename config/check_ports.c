@@ -219,6 +219,26 @@ static int check_port(struct config_reader *r, const struct dataplane_config *dp
 	}
 }
 
+// All ports share their buffers, and those of AF_XDP are at most a page.
+static int check_shared_buffers(struct config_reader *r, const struct dataplane_config *dp)
+{
+	bool xdp = false;
+
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		xdp = xdp || dp->ports[i].kind == CONFIG_KIND_AF_XDP;
+	for (unsigned i = 0; xdp && i < dp->n_ports; i++) {
+		if (dp->ports[i].mtu <= CONFIG_XDP_MTU_MAX)
+			continue;
+		config_reader_at(r, "ports[%u].mtu", i);
+		config_reader_hint(r, "at most %u on every port, or no port of kind af_xdp",
+			CONFIG_XDP_MTU_MAX);
+		return config_reader_fail(r,
+			"an MTU of %u cannot be in one gateway with an af_xdp port",
+			dp->ports[i].mtu);
+	}
+	return 0;
+}
+
 int config_check_ports(struct config_reader *r, struct dataplane_config *dp)
 {
 	unsigned n_wan = 0;
@@ -231,7 +251,7 @@ int config_check_ports(struct config_reader *r, struct dataplane_config *dp)
 		n_wan += dp->ports[i].role == CONFIG_ROLE_WAN;
 	}
 	if (n_wan > 0)
-		return 0;
+		return check_shared_buffers(r, dp);
 	config_reader_at(r, "ports");
 	config_reader_hint(r, "add a port with role: wan, the one that faces the other sites");
 	return config_reader_fail(r, "no port has the role wan");

@@ -136,6 +136,22 @@ static int check_static(
 		r, "port '%s' does not belong to segment '%s'", st->port, seg->name);
 }
 
+static int check_n_vlan_aware(struct config_reader *r, const struct dataplane_config *dp)
+{
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < dp->n_segments; s++) {
+		n += dp->segments[s].vlan_aware;
+		if (n <= CONFIG_VLAN_AWARE_MAX)
+			continue;
+		config_reader_at(r, "segments[%u].vlan_aware", s);
+		config_reader_hint(r, "set it to false where no address shows up in several VLANs");
+		return config_reader_fail(
+			r, "only %u segments can be vlan_aware", CONFIG_VLAN_AWARE_MAX);
+	}
+	return 0;
+}
+
 static int check_segment(
 	struct config_reader *r, struct dataplane_config *dp, struct claims *claims, unsigned s)
 {
@@ -176,6 +192,8 @@ int config_check_segments(struct config_reader *r, struct dataplane_config *dp)
 		return -ENOMEM;
 	for (unsigned s = 0; ret == 0 && s < dp->n_segments; s++)
 		ret = check_segment(r, dp, claims, s);
+	if (ret == 0)
+		ret = check_n_vlan_aware(r, dp);
 	if (ret == 0)
 		ret = check_orphans(r, dp, claims);
 	free(claims);

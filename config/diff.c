@@ -165,7 +165,7 @@ static void walk_items(struct walk *w, const struct config_key *k, const struct 
 		note(w, CONFIG_ADDED, k->restart);
 		w->path[len] = '\0';
 	}
-	if (moved && k->restart != CONFIG_RELOAD_LIVE)
+	if (moved && k->ordered)
 		note(w, CONFIG_CHANGED, k->restart);
 }
 

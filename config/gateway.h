@@ -11,10 +11,11 @@
 #include "config/types.h"
 
 enum {
-	CONFIG_WORKERS_MAX = 64,
-	CONFIG_PORTS_MAX = 32,
+	CONFIG_WORKERS_MAX = 16, // as wire/link.h
+	CONFIG_PORTS_MAX = 16,   // as wire/link.h
 	CONFIG_QUEUES_MAX = 64,
 	CONFIG_SEGMENTS_MAX = 256,
+	CONFIG_VLAN_AWARE_MAX = 15, // segments that learn by VLAN: the FDB has 16 bits for both
 	CONFIG_SEGMENT_PORTS_MAX = 64,
 	CONFIG_STATIC_MAX = 1024,
 	CONFIG_PEERS_MAX = 4096,
@@ -23,7 +24,7 @@ enum {
 	CONFIG_PORT_ADDRESSES_MAX = 8,
 	CONFIG_MTU_MIN = 576,
 	CONFIG_WAN_MTU_MIN = 1280,
-	CONFIG_XDP_MTU_MAX = 3520, // what a page carries beside headroom and frame tail
+	CONFIG_XDP_MTU_MAX = 3400, // what a page leaves beside headrooms, descriptors and tag
 	CONFIG_MTU_MAX = 9216,
 };
 
@@ -91,7 +92,7 @@ struct config_segment {
 	unsigned n_ports;
 	bool vlan_aware; // learn by (MAC, VID) instead of MAC alone
 	uint32_t ageing_s;
-	uint32_t mac_quota; // MACs that one peer may have here
+	uint32_t mac_quota; // MACs that one peer may have; of its segments the largest counts
 	// Broadcast, unknown unicast and multicast frames a second from one port or peer; 0: no
 	// limit.
 	uint32_t bum_pps;
@@ -99,8 +100,8 @@ struct config_segment {
 	unsigned n_statics;
 };
 
-// All that the data-plane process reads: sections gateway (run_dir and user only), dataplane,
-// ports, segments.
+// All that the data-plane process reads: run_dir and user of section gateway, sections dataplane,
+// ports and segments, keepalive_s of section policy.
 struct dataplane_config {
 	const char *run_dir;         // sockets; <run_dir>/dataplane.sock
 	const char *user;            // account to drop to, or NULL to stay
@@ -115,6 +116,7 @@ struct dataplane_config {
 	uint32_t fdb_entries;    // all segments together
 	uint32_t n_mbufs;        // all ports together
 	uint32_t reassembly_mib; // per worker
+	uint32_t keepalive_s;    // section policy
 	const struct config_port *ports;
 	unsigned n_ports;
 	const struct config_segment *segments; // in file order; config_segment_by_id() finds one
@@ -148,7 +150,6 @@ struct config_identity {
 struct config_policy {
 	uint32_t rekey_s;
 	uint32_t key_life_s;
-	uint32_t keepalive_s;
 	uint32_t intent_days;
 	enum config_cipher cipher; // a forced cipher is announced as the only capability
 };

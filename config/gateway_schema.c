@@ -3,6 +3,10 @@
 // Every key of a gateway's file: where it goes, what it may be, what it means.
 #include "config/gateway.h"
 #include "config/schema_macros.h"
+#include "wire/link.h"
+
+static_assert(CONFIG_PORTS_MAX == LINK_PORTS_MAX, "both processes bound ports alike");
+static_assert(CONFIG_WORKERS_MAX == LINK_WORKERS_MAX, "both processes bound workers alike");
 
 static const char *const polling_words[] = {"adaptive", "busy", NULL};
 static const char *const hugepages_words[] = {"auto", "require", "never", NULL};
@@ -279,9 +283,11 @@ static const struct config_key port_keys[] = {
 		RANGE(CONFIG_MTU_MIN, CONFIG_MTU_MAX),
 		.restart = CONFIG_RESTART_BOTH,
 		.dflt = "1500",
-		.doc = "Largest payload of a frame on this port, in bytes. WAN at least 1280, "
-		       "af_xdp at most "
-		       "3520. LAN and WAN need not match: frames are cut and joined as needed."},
+		.doc = "Largest payload of a frame on this port, in bytes. WAN at least 1280; at "
+		       "most 3400 "
+		       "on every port of a gateway that has an af_xdp port. LAN and WAN need not "
+		       "match: "
+		       "frames are cut and joined as needed."},
 	{.name = "mac",
 		.type = CONFIG_TYPE_MAC,
 		AT(config_port, mac),
@@ -340,12 +346,14 @@ static const struct config_key segment_port_keys[] = {
 	{.name = "port",
 		.type = CONFIG_TYPE_IDENT,
 		AT(config_segment_port, port),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.required = true,
 		.doc = "Name of a LAN port."},
 	{.name = "vlan",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_segment_port, vlan),
 		RANGE(1, 4094),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "the whole port, tags untouched",
 		.doc = "Only frames with this 802.1Q tag, which is taken off here and put back "
 		       "there."},
@@ -364,22 +372,26 @@ static const struct config_key static_keys[] = {
 	{.name = "mac",
 		.type = CONFIG_TYPE_MAC,
 		AT(config_static, mac),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.required = true,
 		.doc = "The station."},
 	{.name = "vlan",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_static, vlan),
 		RANGE(1, 4094),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "untagged",
 		.doc = "Its VLAN, where the segment is `vlan_aware`."},
 	{.name = "port",
 		.type = CONFIG_TYPE_IDENT,
 		AT(config_static, port),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "this or `peer`",
 		.doc = "The port of this segment behind which it is."},
 	{.name = "peer",
 		.type = CONFIG_TYPE_NAME,
 		AT(config_static, peer),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "this or `port`",
 		.doc = "The peer behind which it is."},
 };
@@ -397,21 +409,25 @@ static const struct config_key segment_keys[] = {
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_segment, id),
 		RANGE(0, 255),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.required = true,
 		.doc = "The segment's number on the wire, the same at every site."},
 	{.name = "name",
 		.type = CONFIG_TYPE_IDENT,
 		AT(config_segment, name),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.required = true,
 		.doc = "What peers, counters and commands call it."},
 	{.name = "ports",
 		LIST(config_segment, ports, n_ports, segment_port_item),
 		RANGE(0, CONFIG_SEGMENT_PORTS_MAX),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "none",
 		.doc = "The LAN ports that belong to it."},
 	{.name = "vlan_aware",
 		.type = CONFIG_TYPE_BOOL,
 		AT(config_segment, vlan_aware),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt = "false",
 		.doc = "Learn addresses for each VLAN tag separately, for networks in which one "
 		       "address shows "
@@ -419,7 +435,8 @@ static const struct config_key segment_keys[] = {
 	{.name = "ageing_s",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_segment, ageing_s),
-		RANGE(1, 86400),
+		RANGE(1, 65535),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt = "300",
 		.doc = "Forget an address not seen for this long, in seconds."},
 	{.name = "mac_quota",
@@ -427,11 +444,14 @@ static const struct config_key segment_keys[] = {
 		AT(config_segment, mac_quota),
 		RANGE(1, 1048576),
 		.dflt = "1024",
-		.doc = "Addresses that one peer may have here; further ones are not learned."},
+		.doc = "Addresses that one peer may have; further ones are not learned. Where a "
+		       "peer "
+		       "joins several segments, the largest counts."},
 	{.name = "bum_pps",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_segment, bum_pps),
 		RANGE(0, 100000000),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt = "20000",
 		.doc = "Storm limit: broadcast, unknown and multicast frames a second from one "
 		       "port or peer. 0 "
@@ -439,6 +459,7 @@ static const struct config_key segment_keys[] = {
 	{.name = "static",
 		LIST(config_segment, statics, n_statics, static_item),
 		RANGE(0, CONFIG_STATIC_MAX),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt_doc = "none",
 		.doc = "Stations entered by hand."},
 };
@@ -519,12 +540,13 @@ static const struct config_key policy_keys[] = {
 		       "`rekey_s`."},
 	{.name = "keepalive_s",
 		.type = CONFIG_TYPE_NUMBER,
-		AT(gateway_config, policy.keepalive_s),
+		AT(gateway_config, dataplane.keepalive_s),
 		RANGE(1, 120),
+		.restart = CONFIG_RESTART_DATAPLANE,
 		.dflt = "15",
-		.doc = "Say something after this much silence, in seconds; three of the peer's "
-		       "missed mean the "
-		       "path is lost."},
+		.doc = "Say something after this much silence, in seconds; when the peer is silent "
+		       "three "
+		       "times as long, the path counts as lost. The same at every site."},
 	{.name = "intent_days",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(gateway_config, policy.intent_days),
@@ -557,18 +579,19 @@ static const struct config_key peer_item =
 	{                                                                               \
 		.name = "dataplane", .type = CONFIG_TYPE_MAP, .sub = &dataplane_section \
 	}
-#define SECTION_PORTS                                                                         \
-	{                                                                                     \
-		.name = "ports",                                                              \
-		LIST(gateway_config, dataplane.ports, dataplane.n_ports, port_item),          \
-		RANGE(1, CONFIG_PORTS_MAX), .required = true, .restart = CONFIG_RESTART_BOTH, \
-		.doc = "The ports of this gateway."                                           \
+#define SECTION_PORTS                                                                \
+	{                                                                            \
+		.name = "ports",                                                     \
+		LIST(gateway_config, dataplane.ports, dataplane.n_ports, port_item), \
+		RANGE(1, CONFIG_PORTS_MAX), .required = true, .ordered = true,       \
+		.restart = CONFIG_RESTART_BOTH, .doc = "The ports of this gateway."  \
 	}
-#define SECTION_SEGMENTS                                                                         \
-	{                                                                                        \
-		.name = "segments",                                                              \
-		LIST(gateway_config, dataplane.segments, dataplane.n_segments, segment_item),    \
-		RANGE(1, CONFIG_SEGMENTS_MAX), .required = true, .doc = "The Ethernets to join." \
+#define SECTION_SEGMENTS                                                                      \
+	{                                                                                     \
+		.name = "segments",                                                           \
+		LIST(gateway_config, dataplane.segments, dataplane.n_segments, segment_item), \
+		RANGE(1, CONFIG_SEGMENTS_MAX), .required = true,                              \
+		.restart = CONFIG_RESTART_DATAPLANE, .doc = "The Ethernets to join."          \
 	}
 
 static const struct config_key gateway_sections[] = {
@@ -607,7 +630,7 @@ static const struct config_key dataplane_sections[] = {
 	SECTION_PORTS,
 	SECTION_SEGMENTS,
 	{.name = "peers", .type = CONFIG_TYPE_SKIP},
-	{.name = "policy", .type = CONFIG_TYPE_SKIP},
+	{.name = "policy", .type = CONFIG_TYPE_MAP, .sub = &policy_section},
 };
 const struct config_schema config_dataplane_schema = {
 	.name = "file",

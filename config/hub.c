@@ -66,14 +66,6 @@ int config_check_hub(struct config_reader *r, struct hub_config *cfg)
 	}
 	if (ret < 0)
 		return ret;
-	if (cfg->authority.leaf_days >= cfg->authority.issuing_days ||
-		cfg->authority.issuing_days > cfg->authority.root_days) {
-		bool leaf = cfg->authority.leaf_days >= cfg->authority.issuing_days;
-
-		config_reader_at(r, "authority.%s", leaf ? "leaf_days" : "issuing_days");
-		config_reader_hint(r, "leaf_days < issuing_days ≤ root_days");
-		return config_reader_fail(r, "a certificate cannot outlive the one that signed it");
-	}
 	ret = config_check_secret(r, "authority.passphrase_file", cfg->authority.passphrase_file,
 		CONFIG_SECRET_PASSPHRASE);
 	if (ret < 0)

@@ -23,10 +23,8 @@ struct config_authority {
 	const char *key_credential; // name below $CREDENTIALS_DIRECTORY, see systemd.exec(5)
 	uint32_t argon2_mib;
 	uint32_t argon2_passes;
-	uint32_t leaf_days;    // life of a gateway's certificate
-	uint32_t issuing_days; // life of the issuing certificate made by `postern hub init`
-	uint32_t root_days;    // life of the root made by `postern hub init`
-	uint32_t token_hours;  // default life of an enrolment token
+	uint32_t leaf_days;   // life of a gateway's certificate
+	uint32_t token_hours; // default life of an enrolment token
 };
 
 struct config_hub_limits {

@@ -55,6 +55,7 @@ struct config_key {
 	const struct config_schema *sub;
 	const struct config_key *item;
 	bool required;
+	bool ordered; // a list whose items are known by their index
 	enum config_restart restart;
 	const char *dflt;     // parsed as if it stood in the file
 	const char *dflt_doc; // said instead, where the default is computed or means absence

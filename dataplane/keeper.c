@@ -8,6 +8,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "config/gateway.h"
 #include "dataplane/path.h"
 #include "dataplane/pmtu.h"
 #include "dataplane/punt.h"
@@ -426,6 +427,7 @@ static void probe_visit(struct worker_rt *rt, uint32_t slot, struct keep *k)
 
 static void visit(struct worker_rt *rt, uint32_t slot)
 {
+	const uint64_t idle_ns = rt->rt->cfg->keepalive_s * 1000000000ull;
 	struct keep *k = rt->keeper->keep[slot];
 	struct session *s;
 
@@ -440,12 +442,12 @@ static void visit(struct worker_rt *rt, uint32_t slot)
 		return;
 	}
 	probe_visit(rt, slot, k);
-	if (rt->w.now_ns - k->tx_at_ns >= KEEPALIVE_NS) {
+	if (rt->w.now_ns - k->tx_at_ns >= idle_ns) {
 		k->tx_at_ns = rt->w.now_ns;
 		(void)path_send(&rt->w, slot, NULL, PKT_KIND_END, NULL, 0, 0);
 	}
 	if (!k->dead_told &&
-		rt->w.now_ns - k->rx_at_ns > KEEPALIVE_MISSED * KEEPALIVE_NS + KEEPALIVE_NS / 2) {
+		rt->w.now_ns - k->rx_at_ns > KEEPALIVE_MISSED * idle_ns + idle_ns / 2) {
 		k->dead_told = true;
 		report_path(rt, EV_PATH_DEAD, slot, &s->path.desc);
 	}

@@ -160,7 +160,7 @@ static void hostile_texts_of_full_size_end_in_a_plain_refusal(void **)
 		{"", "---\n", "second YAML document"},
 		{"", "%YAML 1.2\n", "duplicate version directive"},
 		{"", "&a ", "anchors"},
-		{"peers: [", "{name: b},", "peers has"},
+		{"peers: [", "{name: b},", "too many values"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -187,6 +187,22 @@ static void too_many_keys_in_a_section_are_refused(void **)
 	assert_int_equal(config_parse_gateway("x", text, len, &env_test, &g, &err), -EINVAL);
 	assert_int_equal(err.line, 65);
 	assert_non_null(strstr(err.message, "too many keys"));
+}
+
+static void too_many_items_in_a_list_are_refused(void **)
+{
+	char text[4096];
+	size_t len = (size_t)snprintf(text, sizeof(text), "dataplane:\n  workers: [0");
+	struct gateway_config *g = NULL;
+	struct config_error err;
+
+	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ",0");
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "]\n");
+	assert_int_equal(config_parse_gateway("x", text, len, &env_test, &g, &err), -EINVAL);
+	assert_int_equal(err.line, 2);
+	assert_string_equal(err.message, "dataplane.workers has 17 items");
+	assert_string_equal(err.hint, "at most 16 fit");
 }
 
 static void expect_printed(const struct config_error *err, const char *wanted)
@@ -293,6 +309,7 @@ int main(void)
 		cmocka_unit_test(a_nul_in_the_file_is_refused),
 		cmocka_unit_test(hostile_texts_of_full_size_end_in_a_plain_refusal),
 		cmocka_unit_test(too_many_keys_in_a_section_are_refused),
+		cmocka_unit_test(too_many_items_in_a_list_are_refused),
 		cmocka_unit_test(a_printed_error_points_under_its_column),
 		cmocka_unit_test(a_caret_counts_characters_not_bytes),
 		cmocka_unit_test(a_tab_before_the_column_is_repeated_under_the_line),

@@ -99,7 +99,7 @@ static void defaults_fill_what_the_file_leaves_out(void **)
 	assert_int_equal(c->peers[0].cipher, CONFIG_CIPHER_AUTO);
 	assert_int_equal(c->policy.rekey_s, 120);
 	assert_int_equal(c->policy.key_life_s, 600);
-	assert_int_equal(c->policy.keepalive_s, 15);
+	assert_int_equal(c->dataplane.keepalive_s, 15);
 	assert_int_equal(c->policy.intent_days, 7);
 	assert_int_equal(c->policy.cipher, CONFIG_CIPHER_AUTO);
 	config_free_gateway(c);
@@ -145,7 +145,7 @@ static void every_section_reaches_its_fields(void **)
 	assert_int_equal(d->reassembly_mib, 1);
 	assert_int_equal(c->policy.rekey_s, 5);
 	assert_int_equal(c->policy.key_life_s, 10);
-	assert_int_equal(c->policy.keepalive_s, 1);
+	assert_int_equal(c->dataplane.keepalive_s, 1);
 	assert_int_equal(c->policy.intent_days, 1);
 	assert_int_equal(c->policy.cipher, CONFIG_CIPHER_CHACHA20_POLY1305);
 	config_free_gateway(c);
@@ -157,11 +157,11 @@ static void ports_keep_their_order_and_their_keys(void **)
 		load_gateway("ports:\n"
 			     "  - {name: lan0, role: lan, kind: af_xdp, interface: eth1, mode: "
 			     "copy, queues: 4,\n"
-			     "     mtu: 3520}\n"
+			     "     mtu: 3400}\n"
 			     "  - {name: lan1, role: lan, kind: tap, interface: tap0, mac: "
 			     "\"02:00:00:00:00:0a\"}\n"
 			     "  - {name: w0, role: wan, kind: dpdk, device: \"0000:03:00.0\", "
-			     "interface: x0, mtu: 9000}\n"
+			     "interface: x0, mtu: 3000}\n"
 			     "  - name: w1\n"
 			     "    role: wan\n"
 			     "    kind: dpdk\n"
@@ -179,7 +179,7 @@ static void ports_keep_their_order_and_their_keys(void **)
 	assert_int_equal(p[0].kind, CONFIG_KIND_AF_XDP);
 	assert_int_equal(p[0].mode, CONFIG_XDP_COPY);
 	assert_int_equal(p[0].n_queues, 4);
-	assert_int_equal(p[0].mtu, 3520);
+	assert_int_equal(p[0].mtu, 3400);
 	assert_int_equal(p[1].kind, CONFIG_KIND_TAP);
 	assert_true(p[1].has_mac);
 	assert_memory_equal(p[1].mac, "\x02\0\0\0\0\x0a", 6);
@@ -360,7 +360,7 @@ static void the_data_plane_sees_its_sections_and_no_others(void **)
 		"identity: {passphrase_file: /secret/none, nonsense: [1]}\n"
 		"hub: 5\n"
 		"peers: {x: y}\n"
-		"policy: [1, 2]\n",
+		"policy: {keepalive_s: 3}\n",
 		text, sizeof(text));
 	struct dataplane_config *d = NULL;
 	struct gateway_config *g = NULL;
@@ -372,6 +372,7 @@ static void the_data_plane_sees_its_sections_and_no_others(void **)
 	assert_string_equal(d->user, "gate");
 	assert_int_equal(d->n_ports, 3);
 	assert_int_equal(d->n_segments, 2);
+	assert_int_equal(d->keepalive_s, 3);
 	config_free_dataplane(d);
 	// Its own are checked as ever.
 	len = compose(gateway_base, "dataplane: {workers: [9]}\n", text, sizeof(text));
@@ -397,8 +398,6 @@ static void a_hubs_keys_reach_their_fields(void **)
 	assert_int_equal(h->n_advertise, 0);
 	assert_int_equal(h->silence, CONFIG_SILENCE_NFT);
 	assert_int_equal(h->authority.leaf_days, 90);
-	assert_int_equal(h->authority.issuing_days, 1095);
-	assert_int_equal(h->authority.root_days, 3650);
 	assert_int_equal(h->authority.token_hours, 24);
 	assert_int_equal(h->authority.argon2_mib, 64);
 	assert_int_equal(h->authority.argon2_passes, 3);
@@ -411,7 +410,7 @@ static void a_hubs_keys_reach_their_fields(void **)
 		"  advertise: [203.0.113.1], silence: \"off\", state_dir: /s, run_dir: /r, user: "
 		"gate}\n"
 		"authority: {key_credential: k, argon2_mib: 9, argon2_passes: 2, leaf_days: 1,\n"
-		"  issuing_days: 2, root_days: 3, token_hours: 4}\n"
+		"  token_hours: 4}\n"
 		"limits: {gateways: 1, pending: 2, intents_per_gateway: 3}\n");
 	assert_string_equal(h->name, "h");
 	assert_string_equal(h->network, "n");
@@ -427,8 +426,6 @@ static void a_hubs_keys_reach_their_fields(void **)
 	assert_int_equal(h->authority.argon2_mib, 9);
 	assert_int_equal(h->authority.argon2_passes, 2);
 	assert_int_equal(h->authority.leaf_days, 1);
-	assert_int_equal(h->authority.issuing_days, 2);
-	assert_int_equal(h->authority.root_days, 3);
 	assert_int_equal(h->authority.token_hours, 4);
 	assert_int_equal(h->limits.gateways, 1);
 	assert_int_equal(h->limits.pending, 2);
