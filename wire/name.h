@@ -10,8 +10,8 @@
 
 #define NAME_MAX_LEN 253 // without a terminating zero
 
-// True for labels of 1–63 of a–z, 0–9 and inner hyphens, joined by single dots, 1–253 bytes in all, the
-// last label not all digits (it would read as an address).
+// True for labels of 1–63 of a–z, 0–9 and inner hyphens, joined by single dots, 1–253 bytes in all,
+// the last label not all digits (it would read as an address).
 bool name_valid(const char *name, size_t len);
 
 // Order of two names, bytes first, then length, as memcmp(): < 0 when a is the smaller one. The
