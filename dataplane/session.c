@@ -253,8 +253,6 @@ static int install_tx(struct worker *w, struct epoch *e, const struct cmd_key *c
 {
 	struct lane_tx *lane;
 
-	if (c->lane != w->id + 1)
-		return -EPERM;
 	if (e->tx_used)
 		return -EEXIST; // a counter must never begin again under a key
 	lane = aligned_alloc(alignof(struct lane_tx), sizeof(*lane));
@@ -279,8 +277,6 @@ static int install_rx(struct worker *w, struct epoch *e, const struct cmd_key *c
 	unsigned idx = (c->lane - 1u) / n_workers;
 	struct lane_rx *lane;
 
-	if ((c->lane - 1u) % n_workers != w->id)
-		return -EPERM;
 	if (e->rx == NULL) {
 		e->n_rx = (c->n_lanes + n_workers - 1) / n_workers;
 		e->rx = calloc(e->n_rx, sizeof(struct lane_rx *));
@@ -307,6 +303,12 @@ static int install_rx(struct worker *w, struct epoch *e, const struct cmd_key *c
 	return 0;
 }
 
+// We send on lane id + 1 and receive on every n_workers-th one from there.
+static bool lane_is_ours(const struct worker *w, const struct cmd_key *c)
+{
+	return c->dir == 1 ? c->lane == w->id + 1 : (c->lane - 1u) % w->dp->n_workers == w->id;
+}
+
 static bool epoch_is_empty(const struct epoch *e)
 {
 	for (unsigned i = 0; i < e->n_rx; i++) {
@@ -329,6 +331,8 @@ int session_key_install(struct worker *w, const struct cmd_key *c)
 		return -EINVAL;
 	if (c->cipher != CIPHER_AES_256_GCM && c->cipher != CIPHER_CHACHA20)
 		return -EINVAL;
+	if (!lane_is_ours(w, c))
+		return -EPERM;
 	if (c->deadline_ns <= w->now_ns)
 		return -ESTALE;
 	e = epoch_make(w, s, c->rx_key_id);
