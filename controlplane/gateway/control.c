@@ -87,6 +87,7 @@ static void on_tick(uv_timer_t *timer)
 	if (dplink_ready(c->dplink))
 		paths_refresh(c);
 	hubclient_tick(c);
+	silence_tick(c);
 	tell_systemd(c);
 }
 

@@ -47,6 +47,7 @@ struct gw_peer {
 	uint8_t psk[32];
 	struct own_intent intent;
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
+	bool stale_intent;         // make a fresh one then
 	struct intent_memory memory;
 	bool candidates_sent;  // under the newest pair key, on the present hub link
 	uint64_t refreshed_us; // neighbour of its path
@@ -148,8 +149,7 @@ struct control {
 	uint8_t candidates_sent_hash[32];
 
 	struct rpc_server *rpc;
-	int silence_fd[CONTROL_SILENCE_MAX];
-	unsigned n_silence;
+	int silence_fd[CONTROL_SILENCE_MAX]; // two for each port of the configuration; -1 not held
 	bool silence_table;
 	uv_timer_t tick;
 	uv_timer_t save;
@@ -245,6 +245,7 @@ int control_reload(struct control *c, struct config_error *err, json_t *report);
 
 // silence.c: the kernel must not answer for us.
 int silence_start(struct control *c);
+void silence_tick(struct control *c); // hold what could not be held before
 void silence_stop(struct control *c);
 
 // privileges.c

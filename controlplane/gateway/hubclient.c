@@ -117,6 +117,16 @@ void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason)
 		hublink_send(c->hub, RECORD_DROP_INTENT, body, n);
 }
 
+// Ours has served its match while the other side has made a new one.
+static void renew_stale(struct control *c, struct gw_peer *gp)
+{
+	if (!gp->stale_intent || clock_mono_us() < gp->publish_after_us)
+		return;
+	gp->stale_intent = false;
+	intent_wipe(&gp->intent);
+	hubclient_publish(c, gp);
+}
+
 static void take_match(struct control *c, const struct record_match *match)
 {
 	struct peer_now now = control_now();
@@ -155,10 +165,8 @@ static void take_match(struct control *c, const struct record_match *match)
 		// The same match again is no news; another one asks for a fresh intent of ours.
 		if (have->live && memcmp(have->theirs_hash, match->theirs_hash, 32) == 0)
 			return;
-		if (now.mono_us < gp->publish_after_us)
-			return;
-		intent_wipe(&gp->intent);
-		hubclient_publish(c, gp);
+		gp->stale_intent = true;
+		renew_stale(c, gp);
 		return;
 	}
 	if (refusal != INTENT_ACCEPTED) {
@@ -456,7 +464,10 @@ void hubclient_tick(struct control *c)
 	for (uint32_t i = 0; i < c->n_slots; i++) {
 		struct gw_peer *gp = c->peers[i];
 
-		if (gp != NULL && gp->wanted && wants_fresh(c, gp))
+		if (gp == NULL || !gp->wanted)
+			continue;
+		renew_stale(c, gp);
+		if (wants_fresh(c, gp))
 			hubclient_publish(c, gp);
 	}
 }

@@ -56,7 +56,7 @@ static void send_m1(struct peer *p, const struct peer_now *now)
 	struct peer_client *c = &p->client;
 
 	c->n_sent++;
-	if (p->times.first_m1_us == 0)
+	if (p->times.first_m1_us == 0 && (p->has_path || p->n_candidates > 0))
 		p->times.first_m1_us = now->mono_us;
 	// On a known path the first rounds stay on it; a peer that does not answer there may have
 	// moved.

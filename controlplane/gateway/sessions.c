@@ -329,6 +329,9 @@ static void synced(struct control *c)
 	c->survivors = NULL;
 	c->n_survivors = 0;
 	candidates_announce(c);
+	// The hub can see our data port from now on.
+	c->hub_punch_us = 0;
+	hubclient_tick(c);
 	for (uint32_t slot = 0; slot < c->n_slots; slot++) {
 		if (c->peers[slot] != NULL)
 			hubclient_publish(c, c->peers[slot]);

@@ -46,7 +46,7 @@ static int run_nft(const char *commands)
 	return err;
 }
 
-static void hold_port(struct control *c, uint16_t port, int family)
+static int hold_port(uint16_t port, int family)
 {
 	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -55,20 +55,31 @@ static void hold_port(struct control *c, uint16_t port, int family)
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1, least = 0;
 
 	if (fd < 0)
-		return;
+		return -1;
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	if (bind(fd, sa, family == AF_INET6 ? sizeof(a6) : sizeof(a4)) < 0 ||
-		c->n_silence == CONTROL_SILENCE_MAX) {
-		log_warning("UDP port %u cannot be held (%s): while the data-plane is down another "
-			    "program "
-			    "or the kernel may answer there",
-			port, strerror(errno));
+	if (bind(fd, sa, family == AF_INET6 ? sizeof(a6) : sizeof(a4)) < 0) {
 		close(fd);
-		return;
+		return -1;
 	}
-	c->silence_fd[c->n_silence++] = fd;
+	return fd;
+}
+
+// The data-plane holds the port, too, while it lives; whoever comes second takes over when the
+// first dies, within a tick. The nft table covers the moment between.
+void silence_tick(struct control *c)
+{
+	for (unsigned i = 0; i < c->config->dataplane.n_ports; i++) {
+		const struct config_port *port = &c->config->dataplane.ports[i];
+
+		if (port->role != CONFIG_ROLE_WAN)
+			continue;
+		if (c->silence_fd[2 * i] < 0)
+			c->silence_fd[2 * i] = hold_port(port->overlay_port, AF_INET);
+		if (c->silence_fd[2 * i + 1] < 0)
+			c->silence_fd[2 * i + 1] = hold_port(port->overlay_port, AF_INET6);
+	}
 }
 
 int silence_start(struct control *c)
@@ -77,13 +88,13 @@ int silence_start(struct control *c)
 	size_t at = 0;
 	int err;
 
+	memset(c->silence_fd, -1, sizeof(c->silence_fd));
+	silence_tick(c);
 	for (unsigned i = 0; i < c->config->dataplane.n_ports; i++) {
 		const struct config_port *port = &c->config->dataplane.ports[i];
 
 		if (port->role != CONFIG_ROLE_WAN)
 			continue;
-		hold_port(c, port->overlay_port, AF_INET);
-		hold_port(c, port->overlay_port, AF_INET6);
 		at += snprintf(ports + at, sizeof(ports) - at, "%s%u", at > 0 ? ", " : "",
 			port->overlay_port);
 		if (at >= sizeof(ports))
@@ -104,7 +115,7 @@ int silence_start(struct control *c)
 		"}\n",
 		table, table, table, ports);
 	err = run_nft(commands);
-	c->silence_table = err == 0;
+	c->silence_table = true;
 	if (err < 0)
 		log_warning("no nft table: only the held sockets keep the overlay port silent");
 	return err;
@@ -114,11 +125,13 @@ void silence_stop(struct control *c)
 {
 	char table[40], commands[128];
 
-	for (unsigned i = 0; i < c->n_silence; i++)
-		close(c->silence_fd[i]);
-	c->n_silence = 0;
 	if (!c->silence_table)
 		return;
+	for (unsigned i = 0; i < CONTROL_SILENCE_MAX; i++) {
+		if (c->silence_fd[i] >= 0)
+			close(c->silence_fd[i]);
+		c->silence_fd[i] = -1;
+	}
 	c->silence_table = false;
 	table_name(c, table, sizeof(table));
 	snprintf(commands, sizeof(commands), "delete table inet %s\n", table);
