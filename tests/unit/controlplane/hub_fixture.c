@@ -108,9 +108,16 @@ void fixture_begin(struct fixture *f)
 	config_free_hub(cfg);
 }
 
+static void on_term(uv_signal_t *handle, int)
+{
+	hub_destroy(handle->data);
+	uv_close((uv_handle_t *)handle, NULL);
+}
+
 static void run_child(struct fixture *f)
 {
 	struct hub_error err;
+	uv_signal_t term;
 	uv_loop_t loop;
 	struct hub *h;
 
@@ -120,8 +127,12 @@ static void run_child(struct fixture *f)
 		fprintf(stderr, "hub: %s\n", err.message);
 		_exit(1);
 	}
+	uv_signal_init(&loop, &term);
+	term.data = h;
+	uv_signal_start(&term, on_term, SIGTERM);
 	uv_run(&loop, UV_RUN_DEFAULT);
-	_exit(0);
+	// Every handle was closed, or this would not be 0.
+	_exit(uv_loop_close(&loop) == 0 ? 0 : 1);
 }
 
 void fixture_start(struct fixture *f)
@@ -144,11 +155,15 @@ void fixture_start(struct fixture *f)
 
 void fixture_stop(struct fixture *f, int sig)
 {
+	int status;
+
 	if (f->pid <= 0)
 		return;
 	kill(f->pid, sig);
-	waitpid(f->pid, NULL, 0);
+	waitpid(f->pid, &status, 0);
 	f->pid = 0;
+	if (sig == SIGTERM)
+		assert_int_equal(status, 0);
 }
 
 static int remove_one(const char *path, const struct stat *, int, struct FTW *)

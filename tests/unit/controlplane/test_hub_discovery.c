@@ -512,6 +512,7 @@ static int end(void **)
 	gateway_end(&b);
 	gateway_end(&evil);
 	uv_run(&loop, UV_RUN_DEFAULT);
+	fixture_stop(&fix, SIGTERM); // and every handle of the hub closes
 	if (uv_loop_close(&loop) != 0)
 		return -1; // a handle was left open
 	fixture_end(&fix);
