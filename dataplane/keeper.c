@@ -32,9 +32,9 @@ struct challenge {
 	struct outer_path path;
 };
 
-struct keep {                            // of one home session
-	uint64_t rx_packets, tx_packets; // as last seen, all workers
-	uint64_t rx_at_ns, tx_at_ns;
+struct keep {                                       // of one home session
+	uint64_t rx_packets, tx_packets, tx_frames; // as last seen, all workers
+	uint64_t rx_at_ns, tx_at_ns, frames_at_ns;
 	bool dead_told;
 	bool has_path;
 	struct pmtu pmtu;
@@ -245,9 +245,12 @@ static void reply(struct worker_rt *rt, const struct note *note, uint8_t kind,
 
 static void on_probe(struct worker_rt *rt, const struct note *note)
 {
+	struct session *s = session_get(&rt->w, note->slot);
 	uint8_t ack[PKT_PROBE_ACK_PAYLOAD_LEN];
 
-	if (note->bytes < PKT_PROBE_PAYLOAD_LEN || note->wire_bytes > UINT16_MAX)
+	// From a new address it is repeated until that has answered a challenge.
+	if (note->bytes < PKT_PROBE_PAYLOAD_LEN || note->wire_bytes > UINT16_MAX || s == NULL ||
+		!same_remote(&s->path.desc, &note->path))
 		return;
 	memcpy(ack, note->payload, PKT_PROBE_PAYLOAD_LEN);
 	put_le16(ack + PKT_PROBE_PAYLOAD_LEN, (uint16_t)note->wire_bytes);
@@ -391,13 +394,14 @@ int keeper_path_set(struct worker_rt *rt, const struct cmd_path *c)
 
 static void see_traffic(struct worker_rt *rt, uint32_t slot, struct keep *k)
 {
-	uint64_t rx = 0, tx = 0;
+	uint64_t rx = 0, tx = 0, frames = 0;
 
 	for (unsigned i = 0; i < rt->w.dp->n_workers; i++) {
 		const struct stats_session *row = &rt->w.dp->worker[i]->session_stats[slot];
 
 		rx += __atomic_load_n(&row->rx_packets, __ATOMIC_RELAXED);
 		tx += __atomic_load_n(&row->tx_packets, __ATOMIC_RELAXED);
+		frames += __atomic_load_n(&row->tx_frames, __ATOMIC_RELAXED);
 	}
 	if (rx != k->rx_packets) {
 		k->rx_at_ns = rt->w.now_ns;
@@ -405,13 +409,16 @@ static void see_traffic(struct worker_rt *rt, uint32_t slot, struct keep *k)
 	}
 	if (tx != k->tx_packets)
 		k->tx_at_ns = rt->w.now_ns;
+	if (frames != k->tx_frames)
+		k->frames_at_ns = rt->w.now_ns;
 	k->rx_packets = rx;
 	k->tx_packets = tx;
+	k->tx_frames = frames;
 }
 
 static void probe_visit(struct worker_rt *rt, uint32_t slot, struct keep *k)
 {
-	bool in_use = rt->w.now_ns - k->tx_at_ns < PMTU_CONFIRM_NS;
+	bool in_use = k->frames_at_ns != 0 && rt->w.now_ns - k->frames_at_ns < PMTU_CONFIRM_NS;
 	uint8_t payload[PKT_PROBE_PAYLOAD_LEN];
 	uint16_t size;
 	uint32_t id;

@@ -24,6 +24,7 @@
 #include "config/gateway.h"
 #include "dataplane/aead.h"
 #include "dataplane/eal.h"
+#include "dataplane/exception.h"
 #include "dataplane/fdb.h"
 #include "dataplane/link.h"
 #include "dataplane/log.h"
@@ -222,6 +223,9 @@ static int open_ports(struct runtime *rt)
 		if (err < 0)
 			break;
 		rt->dp.n_ports++;
+		err = exception_open(rt, i, why);
+		if (err < 0)
+			break;
 		if (rt->dp.port[i].role == LINK_ROLE_WAN)
 			reserve_overlay_port(&rt->dp.port[i]);
 		log_info("port %s: %s %s, %u queue%s, MTU %u", rt->cfg->ports[i].name,

@@ -272,8 +272,7 @@ static int probe(const struct config_port *cfg, uint8_t idx, struct port_rt *rt,
 			return err;
 		}
 		snprintf(name, name_size, PORT_NAME_PREFIX "%u", idx);
-		snprintf(args, sizeof(args),
-			"iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=%d",
+		snprintf(args, sizeof(args), "iface=%s,queue_count=%u,xdp_prog=%s,busy_budget=%d",
 			cfg->interface, cfg->n_queues, object, AF_XDP_BUDGET);
 		err = rte_eal_hotplug_add("vdev", name, args);
 		break;

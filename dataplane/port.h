@@ -26,6 +26,7 @@ struct port_rt {
 	const struct config_port *cfg;
 	unsigned ifindex; // AF_XDP: of the kernel interface
 	uint16_t n_queues;
+	uint16_t exception;            // ethdev of the exception interface, or EXCEPTION_NONE
 	int queue_fd[PORT_QUEUES_MAX]; // to wait on; -1 where there is none
 	struct xdp_maps xdp;
 	char ifname[16];

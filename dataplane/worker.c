@@ -21,6 +21,7 @@
 #include "dataplane/aead.h"
 #include "dataplane/commands.h"
 #include "dataplane/eal.h"
+#include "dataplane/exception.h"
 #include "dataplane/fdb.h"
 #include "dataplane/keeper.h"
 #include "dataplane/lan_to_wan.h"
@@ -41,6 +42,7 @@ static const struct worker_hooks hooks = {
 	.lane0 = punt_lane0,
 	.path_block = keeper_path_block,
 	.new_source = keeper_new_source,
+	.foreign = exception_foreign,
 	.event = punt_event,
 };
 
@@ -101,6 +103,7 @@ unsigned worker_round(struct worker_rt *rt)
 	}
 	n += handoff_run(&rt->w);
 	n += via_run(rt);
+	n += exception_run(rt);
 	port_tx_flush(&rt->w);
 	if (n != 0)
 		wake_others(rt);
@@ -266,10 +269,10 @@ int worker_create(struct runtime *rt, uint16_t id, struct worker_rt **ret_worker
 	worker->w.stats = stats_worker_row(rt->stats, id);
 	worker->w.session_stats = stats_session_rows(rt->stats, id);
 	worker->w.id = id;
-	snprintf(name, sizeof(name), "inbox%u", id);
+	snprintf(name, sizeof(name), "inbox%u.%x", id, (uint32_t)rt->boot_id);
 	worker->w.inbox = rte_ring_create_elem(
 		name, sizeof(struct handoff), HANDOFF_SLOTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	snprintf(name, sizeof(name), "notes%u", id);
+	snprintf(name, sizeof(name), "notes%u.%x", id, (uint32_t)rt->boot_id);
 	worker->notes = rte_ring_create_elem(
 		name, sizeof(struct note), RT_NOTES, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	err = -ENOMEM;
@@ -366,7 +369,7 @@ static struct rte_ring *via_ring(struct runtime *rt, unsigned owner, unsigned p,
 		if (w->via[i].port == &rt->dp.port[p])
 			return w->via[i].ring;
 	}
-	snprintf(name, sizeof(name), "via%u.%u", owner, p);
+	snprintf(name, sizeof(name), "via%u.%u.%x", owner, p, (uint32_t)rt->boot_id);
 	w->via[w->n_via].ring = rte_ring_create(name, VIA_SLOTS, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	w->via[w->n_via].port = &rt->dp.port[p];
 	w->via[w->n_via].queue = queue;

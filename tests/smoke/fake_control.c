@@ -4,8 +4,8 @@
 //
 //   fake_control SOCKET client|server LOCAL_IP REMOTE_IP REMOTE_MAC [EPOCH [CIPHER]]
 //
-// One session in slot 0, a member of segment 1, IPv4. EPOCH (default 1) makes the keys; a second run
-// with the same number would use nonces again, which only a test may. Reads lines from stdin:
+// One session in slot 0, a member of segment 1, IPv4. EPOCH (default 1) makes the keys; a second
+// run with the same number would use nonces again, which only a test may. Reads lines from stdin:
 // "rekey N" installs epoch N and switches to it, "tags HEX…" publishes tags, "flush" empties the
 // FDB, "fdb" prints it, "quit" leaves without a word. Exits 0 at the end of input.
 #include <arpa/inet.h>

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A path over time: two data-planes in virtual time, joined by a wire that the test may cut.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/keeper.h"
+#include "dataplane/session.h"
+#include "tests/unit/dataplane/runtime_rig.h"
+#include "wire/drop.h"
+#include "wire/packet.h"
+
+static struct rt_rig *a, *b;
+
+static void begin(unsigned workers_a, unsigned workers_b)
+{
+	a = rt_rig_create(1, workers_a);
+	b = rt_rig_create(2, workers_b);
+	rt_rig_attach(a, 1);
+	rt_rig_attach(b, 1);
+	rt_rig_join(a, b);
+}
+
+static int set_up(void **)
+{
+	begin(1, 1);
+	return 0;
+}
+
+static int tear_down(void **)
+{
+	rt_rig_destroy(a);
+	rt_rig_destroy(b);
+	return 0;
+}
+
+static struct session *session(struct rt_rig *r, unsigned worker)
+{
+	return session_get(&r->rt->worker[worker]->w, 0);
+}
+
+static uint64_t packets_out(const struct rt_rig *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->rt->dp.n_workers; i++)
+		n += r->rt->worker[i]->w.session_stats[0].tx_packets;
+	return n;
+}
+
+static void a_new_path_starts_at_the_base_and_is_full_in_a_second(void **)
+{
+	assert_int_equal(session(a, 0)->path.mtu, PKT_MTU_BASE);
+	rt_rig_pass(a, b, RT_S);
+	assert_int_equal(session(a, 0)->path.mtu, 1500);
+	assert_int_equal(session(b, 0)->path.mtu, 1500);
+	assert_true(rt_rig_event(a, 0, EV_PMTU, NULL));
+}
+
+static void a_narrow_path_is_found_within_a_few_bytes(void **)
+{
+	a->cut_above = 1411;
+	rt_rig_pass(a, b, 15 * RT_S);
+	assert_in_range(session(a, 0)->path.mtu, 1411 - 8, 1411);
+	assert_int_equal(session(b, 0)->path.mtu, 1500);
+}
+
+static void a_path_that_shrinks_is_noticed_within_ten_seconds(void **)
+{
+	struct rte_mbuf *m;
+
+	rt_rig_pass(a, b, RT_S);
+	a->cut_above = 1400;
+	for (int i = 0; i < 100; i++) { // something goes out all the while
+		m = rte_pktmbuf_alloc(a->rt->pool);
+		memset(rte_pktmbuf_append(m, 60), 0xff, 60);
+		rte_pktmbuf_mtod(m, uint8_t *)[6] = 2;
+		a->in[RT_LAN].m[a->in[RT_LAN].n++] = m;
+		rt_rig_pass(a, b, 100 * RT_MS);
+		rt_rig_discard(&b->out[RT_LAN]);
+	}
+	assert_true(session(a, 0)->path.mtu <= 1400);
+	assert_true(session(a, 0)->path.mtu >= PKT_MTU_BASE);
+}
+
+static void an_idle_session_sends_a_keepalive_each_fifteen_seconds(void **)
+{
+	uint64_t before;
+
+	rt_rig_pass(a, b, 2 * RT_S);
+	before = packets_out(a);
+	rt_rig_pass(a, b, 10 * RT_S);
+	assert_int_equal(packets_out(a), before);
+	rt_rig_pass(a, b, 60 * RT_S);
+	assert_in_range(packets_out(a) - before, 3, 10);
+	assert_false(rt_rig_event(a, 0, EV_PATH_DEAD, NULL));
+}
+
+static void silence_is_told_once(void **)
+{
+	rt_rig_pass(a, b, RT_S);
+	b->cut_above = 1; // nothing of b's arrives
+	rt_rig_pass(a, b, 30 * RT_S);
+	assert_false(rt_rig_event(a, 0, EV_PATH_DEAD, NULL));
+	rt_rig_pass(a, b, 40 * RT_S);
+	assert_true(rt_rig_event(a, 0, EV_PATH_DEAD, NULL));
+	rt_rig_pass(a, b, 100 * RT_S);
+	assert_false(rt_rig_event(a, 0, EV_PATH_DEAD, NULL));
+}
+
+// From here b sends from another address, as behind a NAT that changed its mind.
+static void rename_b(uint8_t id)
+{
+	struct cmd c = {.path = {.path = rt_rig_path(b, a)}};
+
+	c.path.path.src_ip[3] = id;
+	for (unsigned w = 0; w < b->rt->dp.n_workers; w++)
+		assert_int_equal(rt_rig_do(b, w, &c, CMD_PATH, sizeof(c.path)), 0);
+}
+
+static void a_peer_that_moved_is_followed_after_it_answered(void **)
+{
+	struct event ev;
+
+	rt_rig_pass(a, b, RT_S);
+	rename_b(77);
+	rt_rig_pass(a, b, 20 * RT_S); // its next keepalive comes from there
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 77);
+	assert_true(rt_rig_event(a, 0, EV_PATH, &ev));
+	assert_int_equal(ev.path.path.dst_ip[3], 77);
+	rt_rig_pass(a, b, RT_S);
+	assert_int_equal(session(a, 0)->path.mtu, 1500);
+}
+
+static void without_an_answer_the_path_stays_and_little_is_sent(void **)
+{
+	unsigned to_stranger = 0;
+
+	rt_rig_pass(a, b, RT_S);
+	rename_b(77);
+	for (uint64_t now = a->rt->worker[0]->w.now_ns, end = now + 30 * RT_S; now < end;) {
+		now += 10 * RT_MS;
+		rt_rig_clock(a, now);
+		rt_rig_clock(b, now);
+		rt_rig_turn(a);
+		rt_rig_turn(b);
+		// b's packets reach a, a's answers reach nobody: somebody copies b's packets.
+		for (unsigned i = 0; i < b->out[RT_WAN].n; i++)
+			a->in[RT_WAN].m[a->in[RT_WAN].n++] = b->out[RT_WAN].m[i];
+		b->out[RT_WAN].n = 0;
+		for (unsigned i = 0; i < a->out[RT_WAN].n; i++)
+			to_stranger += rte_pktmbuf_mtod(a->out[RT_WAN].m[i], uint8_t *)[33] == 77;
+		rt_rig_discard(&a->out[RT_WAN]);
+	}
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 2);
+	assert_in_range(to_stranger, 1, 20);
+	assert_false(rt_rig_event(a, 0, EV_PATH, NULL));
+}
+
+static void a_response_nobody_asked_for_is_dropped(void **)
+{
+	struct outer_view v = {.family = 4, .payload_bytes = 44, .be_sport = 1, .be_dport = 2};
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	static uint8_t ip[4] = {192, 0, 2, 99}, payload[8];
+
+	v.src_mac = mac;
+	v.dst_mac = mac;
+	v.src_ip = ip;
+	v.dst_ip = ip;
+	keeper_path_block(&a->rt->worker[0]->w, 0, PKT_KIND_PATH_RESPONSE, payload, 8, &v, RT_WAN);
+	assert_int_equal(rt_rig_drops(a, DROP_PATH_RESPONSE), 1);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 2);
+}
+
+static void control_may_repeat_a_path_without_losing_what_was_found(void **)
+{
+	struct cmd c = {.path = {.path = rt_rig_path(a, b)}};
+
+	rt_rig_pass(a, b, RT_S);
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), 0);
+	assert_int_equal(session(a, 0)->path.mtu, 1500);
+	c.path.path.mtu = 1300;
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), 0);
+	assert_true(session(a, 0)->path.mtu <= 1300);
+}
+
+static void all_workers_learn_of_mtu_and_path(void **)
+{
+	begin(3, 2);
+	rt_rig_pass(a, b, RT_S);
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(session(a, w)->path.mtu, 1500);
+	rename_b(77);
+	rt_rig_pass(a, b, 20 * RT_S);
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(session(a, w)->path.desc.dst_ip[3], 77);
+	tear_down(NULL);
+}
+
+static void a_deadline_ends_an_epoch_without_control(void **)
+{
+	struct cmd c = {.epoch = {.rx_key_id = 1, .deadline_ns = RT_START_NS + 5 * RT_S}};
+
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_DEADLINE, sizeof(c.epoch)), 0);
+	rt_rig_pass(a, b, 4 * RT_S);
+	assert_false(rt_rig_event(a, 0, EV_EXPIRED, NULL));
+	rt_rig_pass(a, b, 1500 * RT_MS);
+	assert_true(rt_rig_event(a, 0, EV_EXPIRED, NULL));
+	assert_null(session_tx_epoch(session(a, 0)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_new_path_starts_at_the_base_and_is_full_in_a_second, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_narrow_path_is_found_within_a_few_bytes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_path_that_shrinks_is_noticed_within_ten_seconds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_idle_session_sends_a_keepalive_each_fifteen_seconds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(silence_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_peer_that_moved_is_followed_after_it_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_an_answer_the_path_stays_and_little_is_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_response_nobody_asked_for_is_dropped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			control_may_repeat_a_path_without_losing_what_was_found, set_up, tear_down),
+		cmocka_unit_test(all_workers_learn_of_mtu_and_path),
+		cmocka_unit_test_setup_teardown(
+			a_deadline_ends_an_epoch_without_control, set_up, tear_down),
+	};
+
+	rt_rig_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
