@@ -145,6 +145,44 @@ static void peek_tells_lane_0_from_the_rest(void **)
 	assert_false(ctl_lane_peek(p, len, PKT_HS_MAX_LEN, &id));
 }
 
+static void label_and_length_bound_what_can_be_signed(void **)
+{
+	static const uint8_t message[KEYSCHED_SIGNED_MAX + 1];
+	uint8_t seed32[32] = {4};
+	uint8_t pk[32];
+	uint8_t sk[64];
+	uint8_t sig[64];
+	uint8_t m[10 + 2 + KEYSCHED_SIGNED_MAX + 1] = "postern/1 S";
+
+	crypto_sign_seed_keypair(pk, sk, seed32);
+	crypto_sign_detached(sig, NULL, m, 12 + KEYSCHED_SIGNED_MAX, sk);
+	assert_true(keysched_verify(pk, "S", message, KEYSCHED_SIGNED_MAX, sig));
+	assert_false(keysched_verify(pk, "C", message, KEYSCHED_SIGNED_MAX, sig));
+	assert_false(keysched_verify(pk, "S", message, KEYSCHED_SIGNED_MAX - 1, sig));
+	crypto_sign_detached(sig, NULL, m, sizeof(m), sk);
+	assert_false(keysched_verify(pk, "S", message, sizeof(message), sig));
+	assert_false(keysched_verify(pk, "a label that is longer than any of ours", "", 0, sig));
+}
+
+static void planes_and_lanes_are_wiped(void **)
+{
+	struct keysched_traffic tr;
+	struct keysched_lane k;
+
+	memset(&tr, 0xaa, sizeof(tr));
+	keysched_wipe_plane(&tr, KEYSCHED_DATA);
+	assert_true(sodium_is_zero(tr.ts[0][1], 32) && sodium_is_zero(tr.ts[1][1], 32));
+	assert_int_equal(tr.ts[0][0][0], 0xaa);
+	assert_int_equal(tr.ts[1][0][31], 0xaa);
+	keysched_traffic_lane(&tr, 0, 0, &k);
+	keysched_wipe_traffic(&tr);
+	keysched_wipe_lane(&k);
+	ctl_lane_wipe(&client);
+	assert_true(sodium_is_zero((uint8_t *)&tr, sizeof(tr)));
+	assert_true(sodium_is_zero((uint8_t *)&k, sizeof(k)));
+	assert_true(sodium_is_zero((uint8_t *)&client, sizeof(client)));
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -156,6 +194,8 @@ int main(void)
 		TEST(lengths_and_counters_have_limits),
 		TEST(the_window_agrees_with_a_set),
 		TEST(peek_tells_lane_0_from_the_rest),
+		TEST(label_and_length_bound_what_can_be_signed),
+		TEST(planes_and_lanes_are_wiped),
 	};
 
 	if (sodium_init() < 0)

@@ -105,6 +105,20 @@ static void reflected_messages_are_not_taken(void **)
 		HS_SHAPE);
 }
 
+static void a_limit_above_the_buffers_is_cut_to_them(void **)
+{
+	static uint8_t m[PKT_HS_TCP_MAX_LEN + 1] = {PKT_TYPE_M2};
+
+	put_le16(m + PKT_OFF_LEN, sizeof(m));
+	t.a.cfg.max_len = SIZE_MAX;
+	run_to_m1(&r, &t);
+	assert_int_equal(try_m2(m, sizeof(m)), HS_SHAPE);
+	t.b.cfg.max_len = SIZE_MAX;
+	t.b.cfg.own_field = m;
+	t.b.cfg.own_field_len = PKT_HS_TCP_MAX_LEN - PKT_M2_MIN_LEN + 1;
+	assert_int_equal(try_m1(&r.m1, sizeof(r.m1)), HS_TOO_LONG);
+}
+
 static void clocks_may_differ_by_one_slot(void **)
 {
 	run_to_m1(&r, &t);
@@ -378,6 +392,7 @@ static void every_status_has_a_sentence(void **)
 		assert_true(strlen(hs_status_label(s)) >= 2);
 	}
 	assert_string_equal(hs_status_text(HS_TOO_LONG + 1), "unknown");
+	assert_string_equal(hs_status_label(HS_TOO_LONG + 1), "unknown");
 }
 
 int main(void)
@@ -389,6 +404,7 @@ int main(void)
 		TEST(messages_of_another_handshake_are_not_taken),
 		TEST(one_m2_and_one_m3_are_accepted),
 		TEST(reflected_messages_are_not_taken),
+		TEST(a_limit_above_the_buffers_is_cut_to_them),
 		TEST(clocks_may_differ_by_one_slot),
 		TEST(another_pairs_message_is_not_taken),
 		TEST(reserved_bits_of_m1_are_refused),

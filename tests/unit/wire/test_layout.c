@@ -87,6 +87,12 @@ static void certificate_lists_split_exactly(void **)
 	assert_memory_equal(out, "\x01\x00x\x02\x00yz", 7);
 	l.n = 0;
 	assert_int_equal(der_list_build(&l, out, 16), 0);
+	l.n = DER_LIST_MAX + 1;
+	assert_int_equal(der_list_build(&l, out, 16), 0);
+	l = (struct der_list){.n = 1, .cert = {{out, 0}}};
+	assert_int_equal(der_list_build(&l, out, 16), 0);
+	l.cert[0].len = DER_CERT_MAX_LEN + 1;
+	assert_int_equal(der_list_build(&l, big, sizeof(big)), 0);
 }
 
 // ---- intents
@@ -221,6 +227,10 @@ static void candidates_that_cannot_be_are_refused(void **)
 	assert_int_equal(candidates_parse(buf, CANDIDATES_LEN, &got), -EBADMSG);
 	buf[1] = 1;
 	buf[7] = 1;
+	assert_int_equal(candidates_parse(buf, CANDIDATES_LEN, &got), -EBADMSG);
+	buf[7] = 0;
+	assert_int_equal(candidates_parse(buf, CANDIDATES_LEN, &got), 0);
+	buf[16] = 5; // the entry's family
 	assert_int_equal(candidates_parse(buf, CANDIDATES_LEN, &got), -EBADMSG);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		c.list[0] = (struct candidate){

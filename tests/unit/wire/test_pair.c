@@ -192,6 +192,8 @@ static void every_verdict_has_a_sentence(void **)
 		assert_true(strlen(pair_intent_text(v)) > 10);
 		assert_true(strlen(pair_intent_label(v)) >= 2);
 	}
+	assert_string_equal(pair_intent_text(PAIR_INTENT_LOW_ORDER + 1), "unknown");
+	assert_string_equal(pair_intent_label(PAIR_INTENT_LOW_ORDER + 1), "unknown");
 }
 
 // ---- pairs
@@ -213,6 +215,13 @@ static void intents_that_do_not_name_each_other_give_no_pair(void **)
 	assert_true(sodium_is_zero((uint8_t *)&p, sizeof(p)));
 
 	fresh(NULL);
+	gateway_intent(&c, &t.b, t.net_id, 1); // wants me, but is not whom I want
+	assert_int_equal(pair_from_intents(&p, t.b.intent, t.b.intent_len, c.intent, c.intent_len,
+				 t.b.ipk_sk, NULL),
+		-EBADMSG);
+	assert_int_equal(pair_from_intents(&p, t.b.intent, t.b.intent_len, t.a.intent,
+				 t.a.intent_len - 1, t.b.ipk_sk, NULL),
+		-EBADMSG);
 	gateway_intent(&t.a, &t.b, other, 1);
 	assert_int_equal(pair_b(&p, NULL), -EBADMSG);
 	assert_int_equal(pair_from_intents(&p, t.b.intent, t.b.intent_len - 1, t.a.intent,

@@ -203,6 +203,10 @@ static void fields_that_cannot_be_are_refused(void **)
 			fail_msg("edit %zu accepted", i);
 	}
 	assert_int_equal(out.type, 77);
+	assert_int_equal(record_parse(RECORD_PUT_INTENT, buf, INTENT_MIN_LEN - 1, &out), -EBADMSG);
+	assert_int_equal(record_parse(RECORD_PUT_INTENT, buf, INTENT_MAX_LEN + 1, &out), -EBADMSG);
+	assert_int_equal(record_parse(RECORD_REVOCATIONS, buf, 0, &out), -EBADMSG);
+	assert_int_equal(record_parse(RECORD_REVOCATIONS, buf, RECORD_MAX_LEN + 1, &out), -EBADMSG);
 	assert_int_equal(record_parse(0, buf, 4, &out), -EPROTONOSUPPORT);
 	assert_int_equal(record_parse(13, buf, 4, &out), -EPROTONOSUPPORT);
 	assert_string_equal(record_type_name(13), "unknown");
@@ -226,6 +230,17 @@ static void too_much_is_not_built(void **)
 	r = sample(9);
 	r.candidates.sealed_len = RECORD_SEALED_MAX + 1;
 	assert_int_equal(record_build(&r, buf, sizeof(buf)), 0);
+	r = sample(8);
+	r.match.rollover_len = RECORD_ROLLOVER_MAX + 1;
+	assert_int_equal(record_build(&r, buf, sizeof(buf)), 0);
+	r = sample(10);
+	r.observed.port = 0;
+	assert_int_equal(record_build(&r, buf, sizeof(buf)), 0);
+	r = sample(2);
+	r.csr.name = "A.example";
+	assert_int_equal(record_build_csr_unsigned(&r.csr, buf, sizeof(buf)), 0);
+	r = sample(2);
+	assert_int_equal(record_build_csr_unsigned(&r.csr, buf, 84 + 8), 0);
 	r.type = 200;
 	assert_int_equal(record_build(&r, buf, sizeof(buf)), 0);
 }
@@ -256,6 +271,10 @@ static void requests_and_rollovers_show_what_was_signed(void **)
 	assert_int_equal(record_parse_rollover(buf, n + RECORD_SIG_LEN, &got), 0);
 	assert_int_equal(got.signed_len, n);
 	assert_memory_equal(got.new_key, h2, 32);
+	assert_int_equal(record_build_rollover_unsigned(&o, buf, RECORD_ROLLOVER_FIXED), 0);
+	o.name = ".";
+	assert_int_equal(record_build_rollover_unsigned(&o, buf, sizeof(buf)), 0);
+	assert_int_equal(record_parse_rollover(buf, n + RECORD_SIG_LEN + 1, &got), -EBADMSG);
 	buf[RECORD_ROLLOVER_FIXED] = '.';
 	assert_int_equal(record_parse_rollover(buf, n + RECORD_SIG_LEN, &got), -EBADMSG);
 }
