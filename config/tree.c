@@ -57,12 +57,51 @@ static bool is_null_word(const char *text, size_t len)
 	       (len == 4 && memcmp(text, "null", 4) == 0);
 }
 
-// Make the node of an event; the text of a scalar is copied, as libfyaml's dies with the event.
+// Walk a scalar's text, which dies with its event, and copy it unless copy is NULL.
+//
+// Chunk by chunk, because fy_token_get_text() of libfyaml 0.7.12 loses memory when a quoted text
+// has many escapes.
+static int walk_text(struct fy_token *token, char *copy, size_t *ret_len)
+{
+	struct fy_token_iter *iter = fy_token_iter_create(token);
+	const struct fy_iter_chunk *chunk = NULL;
+	size_t len = 0;
+	int err = 0;
+
+	if (iter == NULL)
+		return -ENOMEM;
+	while ((chunk = fy_token_iter_chunk_next(iter, chunk, &err)) != NULL) {
+		if (copy != NULL)
+			memcpy(copy + len, chunk->str, chunk->len);
+		len += chunk->len;
+	}
+	fy_token_iter_destroy(iter);
+	*ret_len = len;
+	return err != 0 ? -ENOMEM : 0;
+}
+
+static int copy_text(struct builder *b, struct fy_token *token, struct config_node *n)
+{
+	char *copy;
+	size_t len = 0;
+	int ret = token != NULL ? walk_text(token, NULL, &len) : 0;
+
+	if (ret < 0)
+		return ret;
+	copy = config_arena_alloc(b->arena, len + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	if (len > 0)
+		ret = walk_text(token, copy, &len);
+	n->text = copy;
+	n->len = len;
+	return ret;
+}
+
 static int make_node(struct builder *b, struct fy_event *ev, struct config_node **ret)
 {
 	struct config_node *n;
-	const char *text;
-	size_t len = 0;
+	int err;
 
 	if (++b->n_nodes > CONFIG_TREE_NODES_MAX)
 		return refuse(b, event_mark(ev), NULL, "too many values for a configuration");
@@ -75,21 +114,18 @@ static int make_node(struct builder *b, struct fy_event *ev, struct config_node 
 		*ret = n;
 		return 0;
 	}
-	text = ev->scalar.value != NULL ? fy_token_get_text(ev->scalar.value, &len) : "";
-	if (text == NULL)
-		return -ENOMEM;
+	err = copy_text(b, ev->scalar.value, n);
+	if (err < 0)
+		return err;
 	n->quoted =
 		ev->scalar.value != NULL && fy_token_scalar_style(ev->scalar.value) != FYSS_PLAIN;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+	for (size_t i = 0; i < n->len; i++) {
+		if ((unsigned char)n->text[i] < ' ' || n->text[i] == 0x7f)
 			return refuse(b, n->at, "write it on one line, without escapes",
 				"a value must be one line of plain text");
 	}
-	n->kind = !n->quoted && is_null_word(text, len) ? CONFIG_NODE_NULL : CONFIG_NODE_SCALAR;
-	n->text = config_arena_text(b->arena, text, len);
-	n->len = len;
-	if (n->text == NULL)
-		return -ENOMEM;
+	n->kind =
+		!n->quoted && is_null_word(n->text, n->len) ? CONFIG_NODE_NULL : CONFIG_NODE_SCALAR;
 	*ret = n;
 	return 0;
 }
