@@ -128,6 +128,32 @@ static void the_window_agrees_with_a_set(void **)
 	}
 }
 
+static int arrive(uint64_t counter)
+{
+	uint8_t p[64];
+	uint8_t plain[64];
+	size_t n;
+
+	client.tx_counter = counter;
+	ctl_lane_seal(&client, PKT_KIND_CONFIRM, NULL, 0, p);
+	return ctl_lane_open(&server, p, 36, plain, &n);
+}
+
+static void a_jump_of_a_whole_window_forgets_all_of_it(void **)
+{
+	for (uint64_t jump = 63; jump <= 129; jump++) {
+		fresh(NULL);
+		assert_int_equal(arrive(1000), 0);
+		assert_int_equal(arrive(1001), 0);
+		assert_int_equal(arrive(1001 + jump), 0);
+		assert_int_equal(arrive(1001 + jump - 64), -EALREADY);
+		assert_int_equal(arrive(1001), -EALREADY);
+		assert_int_equal(arrive(1001 + jump - 63), jump == 63 ? -EALREADY : 0);
+		for (uint64_t back = 1; back < 63; back++)
+			assert_int_equal(arrive(1001 + jump - back), 0);
+	}
+}
+
 static void peek_tells_lane_0_from_the_rest(void **)
 {
 	uint8_t p[64];
@@ -193,6 +219,7 @@ int main(void)
 		TEST(a_packet_carries_one_block),
 		TEST(lengths_and_counters_have_limits),
 		TEST(the_window_agrees_with_a_set),
+		TEST(a_jump_of_a_whole_window_forgets_all_of_it),
 		TEST(peek_tells_lane_0_from_the_rest),
 		TEST(label_and_length_bound_what_can_be_signed),
 		TEST(planes_and_lanes_are_wiped),
