@@ -191,9 +191,9 @@ static int prepare_af_xdp(const struct config_port *cfg, struct port_rt *rt, cha
 	}
 	err = check_device(cfg, &dev, why);
 	if (err == 0)
-		err = check_af_xdp(cfg, why);
-	if (err == 0)
 		err = check_privilege(cfg, why);
+	if (err == 0)
+		err = check_af_xdp(cfg, why);
 	if (err < 0)
 		return err;
 	err = netdev_claim(dev.ifindex);
