@@ -26,6 +26,7 @@
 
 #define CONTROL_SEGMENT_BYTES 32
 #define CONTROL_WAITING_MAX   64
+#define CONTROL_DROPS_MAX     64
 #define CONTROL_JOBS_MAX      4096
 #define CONTROL_SILENCE_MAX   (2 * CONFIG_PORTS_MAX)
 
@@ -48,6 +49,7 @@ struct gw_peer {
 	struct own_intent intent;
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
 	bool stale_intent;         // make a fresh one then
+	bool hub_says_gone;        // its intent was withdrawn, according to the hub
 	struct intent_memory memory;
 	bool candidates_sent;  // under the newest pair key, on the present hub link
 	uint64_t refreshed_us; // neighbour of its path
@@ -62,6 +64,12 @@ struct job {
 	enum job_kind kind;
 	uint32_t slot;
 	uint32_t key_id;
+};
+
+// An intent of ours that the hub has not been told is gone.
+struct dropped_intent {
+	uint8_t hash[32];
+	uint16_t reason; // enum record_drop_reason
 };
 
 // A session that the data-plane holds from before.
@@ -143,6 +151,8 @@ struct control {
 	struct outbox waiting;                    // for a next hop
 
 	struct hublink *hub;
+	struct dropped_intent drops[CONTROL_DROPS_MAX];
+	unsigned n_drops;
 	uint64_t hub_punch_us;
 	uint8_t hub_punch_port;
 	struct reflexive reflexive[2]; // by hub UDP port

@@ -103,18 +103,40 @@ void hubclient_publish(struct control *c, struct gw_peer *gp)
 	hublink_send(c->hub, RECORD_PUT_INTENT, r.put_intent.intent, r.put_intent.len);
 }
 
-void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason)
+static void send_drops(struct control *c)
 {
-	struct record r = {.type = RECORD_DROP_INTENT};
 	uint8_t body[64];
 	size_t n;
 
-	if (!gp->intent.made || !is_up(c))
+	for (unsigned i = 0; i < c->n_drops; i++) {
+		struct record r = {.type = RECORD_DROP_INTENT};
+
+		r.drop_intent = (struct record_drop_intent){c->drops[i].hash, c->drops[i].reason};
+		n = record_build(&r, body, sizeof(body));
+		if (n == 0 || hublink_send(c->hub, RECORD_DROP_INTENT, body, n) < 0)
+			return; // all of them again when the link is back
+	}
+	c->n_drops = 0;
+	state_mark(c);
+}
+
+// Kept until the hub can be told: an intent that only the hub still knows would send the other side
+// knocking at a closed door for days.
+void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason)
+{
+	struct dropped_intent *d;
+
+	if (!gp->intent.made)
 		return;
-	r.drop_intent = (struct record_drop_intent){gp->intent.hash, reason};
-	n = record_build(&r, body, sizeof(body));
-	if (n > 0)
-		hublink_send(c->hub, RECORD_DROP_INTENT, body, n);
+	if (c->n_drops == CONTROL_DROPS_MAX) {
+		memmove(c->drops, c->drops + 1, (CONTROL_DROPS_MAX - 1) * sizeof(c->drops[0]));
+		c->n_drops--;
+	}
+	d = &c->drops[c->n_drops++];
+	memcpy(d->hash, gp->intent.hash, sizeof(d->hash));
+	d->reason = reason;
+	if (is_up(c))
+		send_drops(c);
 }
 
 // Ours has served its match while the other side has made a new one.
@@ -177,6 +199,7 @@ static void take_match(struct control *c, const struct record_match *match)
 	intent_consume(&gp->intent);
 	gp->memory = memory;
 	gp->candidates_sent = false;
+	gp->hub_says_gone = false;
 	log_info("peer %s: introduced", gp->sm.name);
 	peer_introduce(&gp->sm, &pairing, &now);
 	sodium_memzero(&pairing, sizeof(pairing));
@@ -229,27 +252,30 @@ static void take_candidates(struct control *c, const struct record_candidates *r
 	}
 }
 
-static void take_drop(struct control *c, const struct record_drop_intent *drop)
+static void close_gone(struct control *c, struct gw_peer *gp)
 {
-	struct gw_peer *gp = find_by_hash(c, drop->hash);
 	struct peer_now now = control_now();
 
-	if (gp == NULL)
+	if (!gp->hub_says_gone || (gp->sm.state == PEER_UP && !gp->sm.path_suspect))
 		return;
-	// Only the peer itself can end a connection that stands; the hub's word ends one that does
-	// not, so that nobody knocks at a closed door for days.
-	if (gp->sm.state == PEER_UP && drop->reason != RECORD_DROP_WITHDRAWN)
-		return;
-	if (gp->sm.state == PEER_UP) {
-		peer_set_error(
-			&gp->sm, "the hub says that the peer withdrew; keys are not renewed", &now);
-		return;
-	}
+	gp->hub_says_gone = false;
 	peer_close(&gp->sm, 0, true, &now);
 	sessions_delete(gp);
 	intent_wipe(&gp->intent);
 	peer_set_error(&gp->sm, "the peer's operator withdrew the intent", &now);
 	hubclient_publish(c, gp);
+}
+
+static void take_drop(struct control *c, const struct record_drop_intent *drop)
+{
+	struct gw_peer *gp = find_by_hash(c, drop->hash);
+
+	if (gp == NULL)
+		return;
+	// Only the peer itself ends a connection that works; the hub's word counts where there is
+	// none, or where the peer's own went lost.
+	gp->hub_says_gone = true;
+	close_gone(c, gp);
 	peers_rearm(gp);
 }
 
@@ -373,6 +399,7 @@ static void on_up(void *ctx, uint64_t hub_list_number)
 	log_notice("hub %s: connected", c->enrolment.hub_name);
 	c->hub_punch_us = 0;
 	c->renew_asked_us = 0;
+	send_drops(c);
 	for (uint32_t i = 0; i < c->n_slots; i++) {
 		struct gw_peer *gp = c->peers[i];
 
@@ -467,6 +494,7 @@ void hubclient_tick(struct control *c)
 		if (gp == NULL || !gp->wanted)
 			continue;
 		renew_stale(c, gp);
+		close_gone(c, gp);
 		if (wants_fresh(c, gp))
 			hubclient_publish(c, gp);
 	}

@@ -25,6 +25,9 @@ void peer_pairing_proven(struct peer *p, unsigned i);
 // Under which pair key this datagram is authentic: index or -ENOENT.
 int peer_pairing_of(struct peer *p, uint8_t type, const uint8_t *data, size_t len, uint64_t now_s);
 
+// peer_lane0.c
+void peer_forget_list(struct peer *p);
+
 // peer_path.c
 void path_learn(struct peer *p, const struct config_endpoint *at);
 void path_use(struct peer *p, const struct config_endpoint *to);

@@ -147,13 +147,12 @@ void sessions_path(struct gw_peer *gp)
 	struct cmd cmd = {.head = {.op = CMD_PATH, .session = gp->slot}};
 	int err;
 
-	if (!c->dp_synced || !gp->session)
+	// No path is no command: the epochs that could use one are retired.
+	if (!c->dp_synced || !gp->session || !gp->sm.has_path)
 		return;
-	if (gp->sm.has_path) {
-		err = paths_resolve(c, &gp->sm.path, &cmd.path.path);
-		if (err < 0)
-			return; // the data-plane keeps what it has; netlink calls again
-	}
+	err = paths_resolve(c, &gp->sm.path, &cmd.path.path);
+	if (err < 0)
+		return; // the data-plane keeps what it has; netlink calls again
 	dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
 }
 
@@ -295,6 +294,7 @@ static void sort_out(struct control *c, const struct survivor *s)
 		gp->sm.path = to;
 		gp->sm.has_path = true;
 		gp->sm.path_suspect = false;
+		gp->sm.path_mtu = s->path.mtu;
 	}
 }
 

@@ -2,7 +2,8 @@
 //
 // What survives a restart: one encrypted file, replaced whole (statefile.h).
 //
-//	u32 version · u64 reserved ts · u32 list length, revocation list · u16 peers, each:
+//	u32 version · u64 reserved ts · u32 list length, revocation list · u8 drops, each hash[32] ·
+//	u16 reason · u16 peers, each:
 //	name · u8 flags · u8 role · u32 slot · segments[32] · m1_ts · punch_ts · memory · intent ·
 //	path · candidates · pairings
 //
@@ -228,6 +229,13 @@ static int parse(struct control *c, const uint8_t *blob, size_t len)
 	list = bytes_take(&r, list_len);
 	if (list != NULL && list_len > 0)
 		revoke_take(c, list, list_len);
+	c->n_drops = bytes_take_u8(&r);
+	if (c->n_drops > CONTROL_DROPS_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < c->n_drops; i++) {
+		take_into(&r, c->drops[i].hash, 32);
+		c->drops[i].reason = bytes_take_le16(&r);
+	}
 	n = bytes_take_le16(&r);
 	for (unsigned i = 0; i < n; i++) {
 		if (!take_peer(c, &r))
@@ -266,6 +274,11 @@ static void write_all(struct control *c, struct bytes_writer *w)
 	bytes_add_le64(w, c->ts_reserved);
 	bytes_add_le32(w, c->revocations_len);
 	bytes_add(w, c->revocations, c->revocations_len);
+	bytes_add_u8(w, c->n_drops);
+	for (unsigned i = 0; i < c->n_drops; i++) {
+		bytes_add(w, c->drops[i].hash, 32);
+		bytes_add_le16(w, c->drops[i].reason);
+	}
 	count_at = w->len;
 	bytes_add_le16(w, 0);
 	for (uint32_t i = 0; i < c->n_slots; i++) {
