@@ -115,6 +115,14 @@ static int check_af_xdp(const struct config_port *cfg, char *why)
 		close(fd);
 		return 0;
 	}
+	if (errno == EPERM || errno == EACCES) {
+		WHY(why,
+			"port %s: no privilege for AF_XDP (%s): run postern-dataplane as root, or "
+			"with the "
+			"capabilities that packaging/systemd/postern-dataplane.service lists",
+			cfg->name, strerror(errno));
+		return -EPERM;
+	}
 	WHY(why,
 		"port %s: this kernel has no AF_XDP (%s): use a kernel with CONFIG_XDP_SOCKETS, or "
 		"kind: dpdk with the interface's DPDK driver",

@@ -19,6 +19,7 @@
 TOPO_PREFIX=${TOPO_PREFIX:-pt$$}
 TOPO_NODES=(hostA gwA natA internet natB gwB hostB hub stranger)
 TOPO_MTU=${TOPO_MTU:-1500}
+TOPO_LAN_MTU=${TOPO_LAN_MTU:-$TOPO_MTU} # between host and gateway
 TOPO_HUB_ADDR=192.0.2.10
 TOPO_STRANGER_ADDR=192.0.2.130
 TOPO_PIDS=() # processes started by topo_spawn, killed by topo_down
@@ -50,11 +51,12 @@ topo_stop() {
 	done
 }
 
-# topo_wire NODE IFACE NODE IFACE: a cable between two nodes. One queue each: an AF_XDP socket serves
+# topo_wire NODE IFACE NODE IFACE [MTU]: a cable between two nodes. One queue each: an AF_XDP socket serves
 # one queue, and the kernel refuses XDP where the other end may send on more.
 topo_wire() {
-	ip link add "$2" netns "$(ns "$1")" mtu "$TOPO_MTU" numtxqueues 1 numrxqueues 1 type veth \
-		peer name "$4" netns "$(ns "$3")" mtu "$TOPO_MTU" numtxqueues 1 numrxqueues 1
+	local mtu=${5:-$TOPO_MTU}
+	ip link add "$2" netns "$(ns "$1")" mtu "$mtu" numtxqueues 1 numrxqueues 1 type veth \
+		peer name "$4" netns "$(ns "$3")" mtu "$mtu" numtxqueues 1 numrxqueues 1
 	topo_port "$1" "$2"
 	topo_port "$3" "$4"
 }
@@ -101,12 +103,12 @@ topo_up() {
 			net.ipv6.conf.default.disable_ipv6=1
 		ip -n "$(ns "$node")" link set lo up
 	done
-	topo_wire hostA eth0 gwA lan0
+	topo_wire hostA eth0 gwA lan0 "$TOPO_LAN_MTU"
 	topo_wire gwA wan0 natA lan0
 	topo_wire natA wan0 internet natA
 	topo_wire internet natB natB wan0
 	topo_wire natB lan0 gwB wan0
-	topo_wire gwB lan0 hostB eth0
+	topo_wire gwB lan0 hostB eth0 "$TOPO_LAN_MTU"
 	topo_wire internet hub hub eth0
 	topo_wire internet stranger stranger eth0
 

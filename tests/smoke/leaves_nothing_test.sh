@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A gateway that ends, in order or killed, leaves interfaces and firewall as they were for the next start.
+. "$(dirname "$0")/lib.sh"
+
+xdp_left() { ip -n "$(ns gwA)" -d link show | grep -c 'prog/xdp'; }
+tables() { in_ns gwA nft list tables; }
+
+before=$(tables)
+check "two sites come up" sites_up
+[ "$(xdp_left)" -eq 2 ] || fail "not both ports have their program"
+site_stop gwA
+sleep 0.2
+[ "$(xdp_left)" -eq 0 ] || fail "a program stays attached after an orderly end"
+[ -z "$(ls "$SITES_DIR"/gwA/run/*.sock 2>/dev/null)" ] || fail "a socket stays: $(ls "$SITES_DIR/gwA/run")"
+[ "$(tables)" = "$before" ] || fail "nft tables stay: $(tables)"
+check "the interfaces work for the kernel" in_ns gwA ping -c 1 -W 2 192.0.2.10
+
+site_start gwA
+check "it comes up again" wait_for 20 peer_is gwA up
+# The supervisor first, or it would restart what follows.
+kill -9 "${SUPERVISOR[gwA]}"
+wait "${SUPERVISOR[gwA]}" 2>/dev/null
+for p in dataplane control; do kill -9 "$(site_pid gwA $p)"; done
+for pid in $(ip netns pids "$(ns gwA)"); do kill -9 "$pid"; done
+sleep 0.2
+site_start gwA
+check "and after everything was killed" wait_for 20 peer_is gwA up
+check "frames cross" wait_for 5 pings 1
