@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
 #include "controlplane/common/handshake.h"
+#include "controlplane/common/hubknock.h"
 #include "controlplane/common/linkcert.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/common/recordlane.h"
@@ -429,21 +428,9 @@ static void on_connected(uv_connect_t *req, int status)
 	start_handshake(c);
 }
 
-static void knock(struct hublink *l)
+static void knock(const struct hublink *l)
 {
-	struct sockaddr_storage sa;
-	socklen_t sa_len = config_endpoint_sockaddr(&l->addresses[l->addr_idx], &sa);
-	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	uint8_t punch[HUBLINK_PUNCH_BYTES];
-	ssize_t ignored;
-
-	// A knock that cannot be sent shows as a connection that does not come about.
-	if (fd < 0)
-		return;
-	hublink_punch(l, l->ts, clock_unix_s(), punch);
-	ignored = sendto(fd, punch, sizeof(punch), 0, (struct sockaddr *)&sa, sa_len);
-	(void)ignored;
-	close(fd);
+	hubknock_send(&l->pair, &l->addresses[l->addr_idx], l->ts);
 }
 
 static void try_connect(struct hublink *l);

@@ -18,7 +18,7 @@
 struct recordlane {
 	struct ctl_lane lane;
 	struct record_rx rx;
-	uint8_t *buf;   // RECORD_MAX_LEN, for rx
+	uint8_t *buf;      // RECORD_MAX_LEN, for rx
 	size_t max_record; // longer records than this end the link; 0: RECORD_MAX_LEN
 	bool confirmed;    // M4 has been sent (server) or seen (client)
 	uint8_t plain[TCPFRAME_MAX];

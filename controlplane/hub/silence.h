@@ -12,7 +12,7 @@
 //
 // Replaced in one transaction at start, removed at a clean stop, left in place by a crash: then the
 // ports stay shut until the next start. Needs CAP_NET_ADMIN in the hub's network namespace.
-// Loop thread only. Floor 3.
+// Loop thread only. Floor 4.
 #pragma once
 
 #include <stddef.h>

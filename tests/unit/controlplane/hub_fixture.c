@@ -357,6 +357,8 @@ void gateway_end(struct gateway *g)
 {
 	hublink_destroy(g->link);
 	g->link = NULL;
+	x509_trust_destroy(g->trust);
+	g->trust = NULL;
 	signer_close(g->signer);
 	g->signer = NULL;
 }

@@ -399,6 +399,7 @@ static void with_the_filter(void)
 	assert_true(run_until(&loop, &gw.n_up, 2, 10000));
 	gateway_end(&gw);
 	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
 	// A clean stop removes it.
 	fixture_stop(&fix, SIGTERM);
 	assert_int_equal(connect_from(2, 300), -1);
