@@ -163,38 +163,6 @@ static int check_peer(struct config_reader *r, struct gateway_config *cfg, unsig
 	return resolve_segments(r, cfg, p);
 }
 
-// A station behind a peer: the peer must exist and be in that segment.
-static int check_static_peers(struct config_reader *r, const struct gateway_config *cfg, unsigned s)
-{
-	const struct config_segment *seg = &cfg->dataplane.segments[s];
-
-	for (unsigned i = 0; i < seg->n_statics; i++) {
-		const char *name = seg->statics[i].peer;
-		const struct config_peer *peer =
-			name != NULL ? config_peer_by_name(cfg, name) : NULL;
-		struct config_nearest near = {.word = name, .len = name != NULL ? strlen(name) : 0};
-
-		if (name == NULL)
-			continue;
-		config_reader_at(r, "segments[%u].static[%u].peer", s, i);
-		if (peer == NULL) {
-			for (unsigned k = 0; k < cfg->n_peers; k++)
-				config_nearest_offer(&near, cfg->peers[k].name);
-			config_reader_hint(r,
-				near.best != NULL ? "did you mean '%s'?"
-						  : "add it to section 'peers'",
-				near.best);
-			return config_reader_fail(r, "there is no peer '%s'", name);
-		}
-		if (memchr(peer->segment_ids, seg->id, peer->n_segments) == NULL) {
-			config_reader_hint(r, "add '%s' to that peer's segments", seg->name);
-			return config_reader_fail(
-				r, "peer '%s' may not join segment '%s'", name, seg->name);
-		}
-	}
-	return 0;
-}
-
 int config_check_peers(struct config_reader *r, struct gateway_config *cfg)
 {
 	int ret = 0;
@@ -210,8 +178,6 @@ int config_check_peers(struct config_reader *r, struct gateway_config *cfg)
 			"%u peers are listed, but the data-plane has room for %u", cfg->n_peers,
 			cfg->dataplane.max_peers);
 	}
-	for (unsigned s = 0; ret == 0 && s < cfg->dataplane.n_segments; s++)
-		ret = check_static_peers(r, cfg, s);
 	return ret;
 }
 

@@ -103,27 +103,8 @@ static int check_tap(struct config_reader *r, const struct config_port *p, unsig
 	return 0;
 }
 
-// A router must be on one of the port's own networks.
-static int check_router(struct config_reader *r, const struct config_port *p, unsigned i,
-	const struct config_addr *router)
-{
-	if (router->family == 0)
-		return 0;
-	for (unsigned a = 0; a < p->n_addresses; a++) {
-		if (config_prefix_contains(&p->addresses[a], router) &&
-			!config_addr_equal(&p->addresses[a].addr, router))
-			return 0;
-	}
-	config_reader_at(r, "ports[%u].gateway%u", i, router->family);
-	config_reader_hint(r, "give the router's address, or add an address of its network");
-	return config_reader_fail(
-		r, "this router is on none of the networks in ports[%u].addresses", i);
-}
-
 static int check_own_addresses(struct config_reader *r, const struct config_port *p, unsigned i)
 {
-	int ret;
-
 	for (unsigned a = 0; a < p->n_addresses; a++) {
 		if (!config_addr_is_any(&p->addresses[a].addr) &&
 			!config_addr_is_multicast(&p->addresses[a].addr))
@@ -136,8 +117,7 @@ static int check_own_addresses(struct config_reader *r, const struct config_port
 		return needed(r, i, "gateway_mac",
 			"no kernel resolves neighbours for this port: name the "
 			"station that everything is sent to");
-	ret = check_router(r, p, i, &p->gateway4);
-	return ret < 0 ? ret : check_router(r, p, i, &p->gateway6);
+	return 0;
 }
 
 static int check_dpdk(struct config_reader *r, const struct dataplane_config *dp, unsigned i)
@@ -162,8 +142,8 @@ static int check_dpdk(struct config_reader *r, const struct dataplane_config *dp
 		return 0;
 	if (p->interface == NULL && p->n_addresses == 0)
 		return needed(r, i, "interface",
-			"name the exception interface to create; or give addresses, "
-			"gateway4/6 and gateway_mac");
+			"name the exception interface to create; or give addresses and "
+			"gateway_mac");
 	if (p->interface != NULL && p->n_addresses > 0) {
 		config_reader_at(r, "ports[%u].addresses", i);
 		config_reader_hint(
@@ -176,7 +156,7 @@ static int check_dpdk(struct config_reader *r, const struct dataplane_config *dp
 // Keys that only one kind of WAN port knows.
 static int check_wan_keys(struct config_reader *r, const struct config_port *p, unsigned i)
 {
-	static const char *const keys[] = {"addresses", "gateway4", "gateway6", "gateway_mac"};
+	static const char *const keys[] = {"addresses", "gateway_mac"};
 	int ret = 0;
 
 	if (p->role == CONFIG_ROLE_LAN)

@@ -99,11 +99,6 @@ static int check_static(
 	struct config_static *st = (struct config_static *)&seg->statics[i];
 	int idx;
 
-	config_reader_at(r, "segments[%u].static[%u]", s, i);
-	if ((st->port == NULL) == (st->peer == NULL)) {
-		config_reader_hint(r, "say where the station is: port: NAME or peer: NAME");
-		return config_reader_fail(r, "an entry needs exactly one of port and peer");
-	}
 	if (st->vlan > 0 && !seg->vlan_aware) {
 		config_reader_at(r, "segments[%u].static[%u].vlan", s, i);
 		config_reader_hint(r, "remove it, or set vlan_aware: true on the segment");
@@ -118,8 +113,6 @@ static int check_static(
 		return config_reader_fail(
 			r, "this station is already in segments[%u].static[%u]", s, j);
 	}
-	if (st->port == NULL)
-		return 0;
 	config_reader_at(r, "segments[%u].static[%u].port", s, i);
 	idx = find_port(dp, st->port);
 	if (idx < 0) {

@@ -94,9 +94,6 @@ static void print_value(FILE *out, const struct config_key *k)
 	case CONFIG_TYPE_NUMBER:
 		fprintf(out, "%u..%u", k->min, k->max);
 		return;
-	case CONFIG_TYPE_ADDR:
-		fprintf(out, "IPv%u address", k->min);
-		return;
 	case CONFIG_TYPE_ENUM:
 		for (unsigned i = 0; k->words[i] != NULL; i++)
 			fprintf(out, "%s`%s`", i > 0 ? ", " : "", k->words[i]);

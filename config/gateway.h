@@ -60,7 +60,6 @@ struct config_port {
 	// dpdk WAN without an exception interface: the only source of addresses and next hops.
 	const struct config_prefix *addresses;
 	unsigned n_addresses;
-	struct config_addr gateway4, gateway6; // family 0 when not given
 	bool has_gateway_mac;
 	uint8_t gateway_mac[6]; // fixed neighbour for everything that leaves by this port
 };
@@ -75,14 +74,12 @@ struct config_segment_port {
 	uint16_t vlan;
 };
 
-// A MAC that is never learned and never ages. Exactly one of port and peer is given.
+// A station behind a port that is never learned and never ages.
 struct config_static {
 	uint8_t mac[6];
-	uint16_t vlan;     // only in vlan_aware segments, else 0
-	const char *port;  // NULL for a peer
-	uint16_t port_idx; // valid when port is given
-	// NULL for a port. Control installs these; the data-plane's own load leaves them alone.
-	const char *peer;
+	uint16_t vlan; // only in vlan_aware segments, else 0
+	const char *port;
+	uint16_t port_idx;
 };
 
 struct config_segment {

@@ -310,20 +310,6 @@ static const struct config_key port_keys[] = {
 		.doc = "dpdk WAN without `interface`: the port's own addresses with prefix length. "
 		       "Elsewhere "
 		       "the kernel has them."},
-	{.name = "gateway4",
-		.type = CONFIG_TYPE_ADDR,
-		AT(config_port, gateway4),
-		RANGE(4, 4),
-		.restart = CONFIG_RESTART_BOTH,
-		.dflt_doc = "none",
-		.doc = "With `addresses`: the IPv4 router."},
-	{.name = "gateway6",
-		.type = CONFIG_TYPE_ADDR,
-		AT(config_port, gateway6),
-		RANGE(6, 6),
-		.restart = CONFIG_RESTART_BOTH,
-		.dflt_doc = "none",
-		.doc = "With `addresses`: the IPv6 router."},
 	{.name = "gateway_mac",
 		.type = CONFIG_TYPE_MAC,
 		AT(config_port, gateway_mac),
@@ -385,19 +371,15 @@ static const struct config_key static_keys[] = {
 	{.name = "port",
 		.type = CONFIG_TYPE_IDENT,
 		AT(config_static, port),
+		.required = true,
 		.restart = CONFIG_RESTART_DATAPLANE,
-		.dflt_doc = "this or `peer`",
 		.doc = "The port of this segment behind which it is."},
-	{.name = "peer",
-		.type = CONFIG_TYPE_NAME,
-		AT(config_static, peer),
-		.restart = CONFIG_RESTART_DATAPLANE,
-		.dflt_doc = "this or `port`",
-		.doc = "The peer behind which it is."},
 };
 static const struct config_schema static_schema = {
 	.name = "entry",
-	.doc = "Stations that are known without being learned, and that nobody else can claim.",
+	.doc = "Stations behind a port that are known without being learned, and that nobody else "
+	       "can "
+	       "claim.",
 	KEYS(static_keys),
 	.size = sizeof(struct config_static),
 };

@@ -20,7 +20,6 @@ static const char *const wanted[] = {
 	[CONFIG_TYPE_SECRET] = "an absolute path",
 	[CONFIG_TYPE_CREDENTIAL] = "a credential's name",
 	[CONFIG_TYPE_CPU] = "a CPU's number",
-	[CONFIG_TYPE_ADDR] = "an IP address",
 	[CONFIG_TYPE_PREFIX] = "an IP address with a prefix length",
 	[CONFIG_TYPE_ENDPOINT] = "an IP address with a port",
 	[CONFIG_TYPE_MAC] = "a MAC address",
@@ -226,16 +225,8 @@ static int read_address(
 {
 	struct config_prefix prefix;
 	struct config_endpoint ep;
-	struct config_addr addr;
 
 	switch (k->type) {
-	case CONFIG_TYPE_ADDR:
-		config_reader_hint(r, "an IPv%u address, such as %s", k->min,
-			k->min == 4 ? "192.0.2.1" : "2001:db8::1");
-		if (config_value_addr(n->text, n->len, &addr) < 0 || addr.family != k->min)
-			return refuse(r, n, k);
-		memcpy(dst, &addr, sizeof(addr));
-		return 0;
 	case CONFIG_TYPE_PREFIX:
 		config_reader_hint(r, "such as 192.0.2.2/24 or 2001:db8::2/64");
 		if (config_value_prefix(n->text, n->len, &prefix) < 0)
@@ -265,7 +256,6 @@ int config_scalar_read(
 		return read_cpu(r, n, k, dst);
 	case CONFIG_TYPE_ENUM:
 		return read_enum(r, n, k, dst);
-	case CONFIG_TYPE_ADDR:
 	case CONFIG_TYPE_PREFIX:
 	case CONFIG_TYPE_ENDPOINT:
 		return read_address(r, n, k, dst);

@@ -22,7 +22,6 @@ enum config_type {
 	CONFIG_TYPE_SECRET,     // const char *: absolute path of a file closed to others
 	CONFIG_TYPE_CREDENTIAL, // const char *: name of a systemd credential
 	CONFIG_TYPE_CPU,        // uint16_t: a CPU of this machine
-	CONFIG_TYPE_ADDR,       // struct config_addr, of family min (4 or 6)
 	CONFIG_TYPE_PREFIX,     // struct config_prefix
 	CONFIG_TYPE_ENDPOINT,   // struct config_endpoint, port CONFIG_PORT_DEFAULT unless given
 	CONFIG_TYPE_MAC,        // uint8_t[6]

@@ -262,12 +262,3 @@ bool config_addr_equal(const struct config_addr *a, const struct config_addr *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
 }
-
-bool config_prefix_contains(const struct config_prefix *p, const struct config_addr *a)
-{
-	unsigned whole = p->bits / 8, rest = p->bits % 8;
-
-	if (p->addr.family != a->family || memcmp(p->addr.bytes, a->bytes, whole) != 0)
-		return false;
-	return rest == 0 || ((p->addr.bytes[whole] ^ a->bytes[whole]) >> (8 - rest)) == 0;
-}

@@ -33,4 +33,3 @@ bool config_value_path(const char *text, size_t len);
 bool config_addr_is_any(const struct config_addr *a);       // 0.0.0.0, ::
 bool config_addr_is_multicast(const struct config_addr *a); // and IPv4 broadcast
 bool config_addr_equal(const struct config_addr *a, const struct config_addr *b);
-bool config_prefix_contains(const struct config_prefix *p, const struct config_addr *a);

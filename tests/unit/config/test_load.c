@@ -167,8 +167,6 @@ static void ports_keep_their_order_and_their_keys(void **)
 			     "    kind: dpdk\n"
 			     "    device: net_memif0,role=client\n"
 			     "    addresses: [192.0.2.2/24, \"2001:db8::2/64\"]\n"
-			     "    gateway4: 192.0.2.1\n"
-			     "    gateway6: 2001:db8::1\n"
 			     "    gateway_mac: 02:00:00:00:00:01\n"
 			     "    overlay_port: 4500\n");
 	const struct config_port *p = c->dataplane.ports;
@@ -188,14 +186,10 @@ static void ports_keep_their_order_and_their_keys(void **)
 	assert_string_equal(p[2].device, "0000:03:00.0");
 	assert_string_equal(p[2].interface, "x0");
 	assert_int_equal(p[2].n_addresses, 0);
-	assert_int_equal(p[2].gateway4.family, 0);
 	assert_null(p[3].interface);
 	assert_int_equal(p[3].n_addresses, 2);
 	assert_int_equal(p[3].addresses[0].bits, 24);
 	assert_int_equal(p[3].addresses[1].addr.family, 6);
-	assert_int_equal(p[3].gateway4.family, 4);
-	assert_memory_equal(p[3].gateway4.bytes, "\xc0\0\x02\x01", 4);
-	assert_int_equal(p[3].gateway6.family, 6);
 	assert_true(p[3].has_gateway_mac);
 	assert_int_equal(p[3].gateway_mac[5], 1);
 	assert_int_equal(p[3].overlay_port, 4500);
@@ -217,7 +211,7 @@ static void segments_resolve_their_ports_and_stations(void **)
 			     "    bum_pps: 0\n"
 			     "    static:\n"
 			     "      - {mac: 02:00:00:00:00:01, port: lan0, vlan: 7}\n"
-			     "      - {mac: 02:00:00:00:00:01, peer: site-b}\n"
+			     "      - {mac: 02:00:00:00:00:01, port: lan1}\n"
 			     "  - {id: 0, name: lab, ports: [{port: lan0, vlan: 11}, lan0]}\n"
 			     "  - {id: 3, name: transit}\n");
 	const struct config_segment *s = c->dataplane.segments;
@@ -237,9 +231,8 @@ static void segments_resolve_their_ports_and_stations(void **)
 	assert_string_equal(s[0].statics[0].port, "lan0");
 	assert_int_equal(s[0].statics[0].port_idx, 0);
 	assert_int_equal(s[0].statics[0].vlan, 7);
-	assert_null(s[0].statics[0].peer);
-	assert_null(s[0].statics[1].port);
-	assert_string_equal(s[0].statics[1].peer, "site-b");
+	assert_int_equal(s[0].statics[1].port_idx, 1);
+	assert_int_equal(s[0].statics[1].vlan, 0);
 	assert_int_equal(s[1].n_ports, 2);
 	assert_int_equal(s[1].ports[1].vlan, 0);
 	assert_int_equal(s[2].n_ports, 0);

@@ -301,16 +301,6 @@ static const struct refusal refusals[] = {
 		"ports:\n" PORTS "  - {name: w, role: wan, kind: dpdk, device: net_null0, "
 		"addresses: [192.0.2.2/24]}\n",
 		4, 6, "port ports[2] has no 'gateway_mac'", "no kernel resolves"},
-	{"a router outside the port's networks is refused", GATEWAY,
-		"ports:\n" PORTS
-		"  - name: w\n    role: wan\n    kind: dpdk\n    device: net_null0\n"
-		"    addresses: [192.0.2.2/24]\n    gateway4: 192.0.3.1\n"
-		"    gateway_mac: 02:00:00:00:00:01\n",
-		9, 15, "on none of the networks", "router's address"},
-	{"an IPv6 router as gateway4 is refused", GATEWAY,
-		"ports:\n" PORTS
-		"  - {name: w, role: wan, kind: dpdk, device: x, gateway4: \"fe80::1\"}\n",
-		4, 59, "must be an IP address", "an IPv4 address"},
 	{"an address without a prefix length is refused", GATEWAY,
 		"ports:\n" PORTS
 		"  - {name: w, role: wan, kind: dpdk, device: x, addresses: [192.0.2.2]}\n",
@@ -384,7 +374,7 @@ static const struct refusal refusals[] = {
 	{"a static station nowhere is refused", GATEWAY,
 		"segments:\n" SEGMENTS
 		"  - {id: 1, name: o, ports: [lan0], static: [{mac: 02:00:00:00:00:01}]}\n",
-		3, 47, "exactly one of port and peer", "port: NAME"},
+		3, 47, "entry segments[1].static[0] has no 'port'", "add 'port:'"},
 	{"a static station behind a port outside the segment is refused", GATEWAY,
 		"segments:\n" SEGMENTS "  - {id: 1, name: o, ports: [lan0], static: [{mac: "
 		"02:00:00:00:00:01, port: lan1}]}\n",
@@ -395,18 +385,13 @@ static const struct refusal refusals[] = {
 		3, 89, "does not tell VLANs apart", "vlan_aware: true"},
 	{"a static station listed twice is refused", GATEWAY,
 		"segments:\n" SEGMENTS "  - {id: 1, name: office, ports: [lan0], "
-		"static: [{mac: 02:00:00:00:00:01, port: lan0}, {mac: 02:00:00:00:00:01, peer: "
-		"site-b}]}\n",
+		"static: [{mac: 02:00:00:00:00:01, port: lan0}, {mac: 02:00:00:00:00:01, port: "
+		"lan0}]}\n",
 		3, 95, "already in segments[1].static[0]", "keep one"},
-	{"a static station behind an unknown peer is refused", GATEWAY,
+	{"a static station behind an unknown port gets the nearest", GATEWAY,
 		"segments:\n" SEGMENTS "  - {id: 1, name: office, ports: [lan0], "
-		"static: [{mac: 02:00:00:00:00:01, peer: site-c}]}\n",
-		3, 82, "there is no peer 'site-c'", "did you mean 'site-b'?"},
-	{"a static station behind a peer outside the segment is refused", GATEWAY,
-		"segments:\n  - {id: 1, name: office, ports: [lan0]}\n  - {id: 2, name: lab, "
-		"ports: [lan1], "
-		"static: [{mac: 02:00:00:00:00:01, peer: site-b}]}\n",
-		3, 79, "peer 'site-b' may not join segment 'lab'", "add 'lab'"},
+		"static: [{mac: 02:00:00:00:00:01, port: lan9}]}\n",
+		3, 82, "there is no port 'lan9'", "did you mean"},
 
 	// Peers and policy.
 	{"this gateway as its own peer is refused", GATEWAY,
