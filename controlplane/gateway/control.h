@@ -51,8 +51,9 @@ struct gw_peer {
 	bool stale_intent;         // make a fresh one then
 	bool hub_says_gone;        // its intent was withdrawn, according to the hub
 	struct intent_memory memory;
-	bool candidates_sent;  // under the newest pair key, on the present hub link
-	uint64_t refreshed_us; // neighbour of its path
+	bool candidates_sent;       // under the newest pair key, on the present hub link
+	struct path_desc told_path; // the last one given to the data-plane
+	uint64_t refreshed_us;      // neighbour of its path
 	uv_timer_t timer;
 };
 

@@ -63,6 +63,7 @@ void sessions_delete(struct gw_peer *gp)
 	if (!gp->session || !dplink_ready(c->dplink))
 		return;
 	gp->session = false;
+	gp->told_path = (struct path_desc){0};
 	gp->deleting = true;
 	group = begin(c, JOB_DELETE, gp->slot, 0);
 	dplink_command_all(c->dplink, &cmd, group);
@@ -153,6 +154,10 @@ void sessions_path(struct gw_peer *gp)
 	err = paths_resolve(c, &gp->sm.path, &cmd.path.path);
 	if (err < 0)
 		return; // the data-plane keeps what it has; netlink calls again
+	// Told again it would measure the path's MTU again.
+	if (memcmp(&cmd.path.path, &gp->told_path, sizeof(gp->told_path)) == 0)
+		return;
+	gp->told_path = cmd.path.path;
 	dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
 }
 
@@ -374,6 +379,7 @@ static void on_detached(void *ctx)
 			continue;
 		gp->session = false;
 		gp->deleting = false;
+		gp->told_path = (struct path_desc){0};
 		peer_dataplane_lost(&gp->sm, &now);
 		peers_rearm(gp);
 	}
@@ -401,6 +407,7 @@ static void on_event(void *ctx, const struct event *ev)
 	case EV_PATH:
 		endpoint_of(&ev->path.path, &to);
 		log_info("peer %s: moved to a new path", gp->sm.name);
+		gp->told_path = (struct path_desc){0};
 		peer_path_moved(&gp->sm, &to, &now);
 		break;
 	case EV_PATH_DEAD:
