@@ -5,7 +5,7 @@
 // (F_SEAL_FUTURE_WRITE). Reading costs the workers nothing. All counts only rise.
 //
 //	struct stats_head · struct stats_worker[n_workers] · struct
-//stats_session[n_workers][n_sessions]
+// stats_session[n_workers][n_sessions]
 //
 // Each worker writes its own rows only; the reader adds them up. Row [w][slot] of stats_session is
 // also the account of data lane w + 1 as sender. Floor 0.

@@ -213,11 +213,11 @@ json_t *client_call(
 	if (error != NULL) {
 		const char *code = member_text(error, "code", "failed");
 		// What the daemon itself could not reach, and what it does not accept of its file.
-		enum exit_code ret = strcmp(code, "hub-unreachable") == 0 ||
-						     strcmp(code, "no-data-plane") == 0
-					     ? EXIT_UNREACHABLE
-				     : strcmp(code, "bad-config") == 0 ? EXIT_CONFIG
-									   : EXIT_FAILED;
+		enum exit_code ret =
+			strcmp(code, "hub-unreachable") == 0 || strcmp(code, "no-data-plane") == 0
+				? EXIT_UNREACHABLE
+			: strcmp(code, "bad-config") == 0 ? EXIT_CONFIG
+							  : EXIT_FAILED;
 
 		if (o->json) {
 			report_json(json_pack("{s:O}", "error", error));

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/drop.h"
+
 static const struct argp argp = {
 	.doc = "Show the data-plane's counters: by port, peer, worker and segment, and why frames "
 	       "were "
@@ -65,9 +67,26 @@ static void print_group(const char *title, const json_t *group)
 	puts("");
 }
 
+static const char *meaning_of(const char *reason)
+{
+	static const struct {
+		const char *reason, *meaning;
+	} all[] = {
+#define DROP_X(name, label, help) {label, help},
+		DROP_LIST(DROP_X)
+#undef DROP_X
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (strcmp(all[i].reason, reason) == 0)
+			return all[i].meaning;
+	}
+	return "";
+}
+
 static void print_drops(const json_t *drops)
 {
-	struct table *t = table_create("DROP REASON|>FRAMES");
+	struct table *t = table_create("DROP REASON|>FRAMES|MEANING");
 	const char *reason;
 	json_t *v;
 
@@ -76,6 +95,7 @@ static void print_drops(const json_t *drops)
 			continue;
 		table_cell(t, "%s", reason);
 		table_cell(t, "%.0f", json_number_value(v));
+		table_cell(t, "%s", meaning_of(reason));
 	}
 	table_print(t, "Nothing was dropped.");
 }
