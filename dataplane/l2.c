@@ -39,60 +39,26 @@ static uint8_t dscp_of(const uint8_t *data, unsigned bytes)
 	return 0;
 }
 
-static bool source_is_valid(const uint8_t mac[6])
+void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
 {
-	static const uint8_t zero[6];
-
-	return (mac[0] & 1) == 0 && memcmp(mac, zero, 6) != 0;
+	h->tagged = data[12] == 0x81 && data[13] == 0x00 && bytes >= 18;
+	h->vid = h->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
+	h->dscp = dscp_of(data, bytes);
 }
 
-bool l2_parse(const struct rte_mbuf *m, struct l2_header *ret_header, enum drop_reason *ret_reason)
-{
-	static const uint8_t link_local[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
-	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
-	unsigned bytes = m->data_len;
-	uint16_t be_type;
-
-	if (unlikely(m->nb_segs != 1)) {
-		*ret_reason = DROP_RX_MULTI_SEGMENT;
-		return false;
-	}
-	if (unlikely(bytes < PKT_FRAME_MIN)) {
-		*ret_reason = DROP_RX_RUNT;
-		return false;
-	}
-	if (unlikely(bytes > PKT_FRAME_MAX)) {
-		*ret_reason = DROP_RX_GIANT;
-		return false;
-	}
-	if (unlikely(!source_is_valid(data + 6))) {
-		*ret_reason = DROP_SOURCE_INVALID;
-		return false;
-	}
-	if (unlikely(memcmp(data, link_local, 5) == 0 && data[5] < 0x10)) {
-		*ret_reason = DROP_LINK_LOCAL;
-		return false;
-	}
-	memcpy(&be_type, data + 12, sizeof(be_type));
-	ret_header->tagged = be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) && bytes >= 18;
-	ret_header->vid = ret_header->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
-	ret_header->dscp = dscp_of(data, bytes);
-	return true;
-}
-
-void l2_add(struct worker *w, struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t vid,
-	uint8_t dscp, fdb_dst_t from)
+enum drop_reason l2_refusal(const struct rte_mbuf *m)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t domain = segment_domain(&w->dp->segments.segment[segment], vid);
-	unsigned i = b->n++;
 
-	b->m[i] = m;
-	b->dst[i] = fdb_key(data, domain);
-	b->src[i] = fdb_key(data + 6, domain);
-	b->from[i] = from;
-	b->segment[i] = segment;
-	b->dscp[i] = dscp;
+	if (m->nb_segs != 1)
+		return DROP_RX_MULTI_SEGMENT;
+	if (m->data_len < PKT_FRAME_MIN)
+		return DROP_RX_RUNT;
+	if (m->data_len > PKT_FRAME_MAX)
+		return DROP_RX_GIANT;
+	if ((data[6] & 1) != 0 || bytes_are_zero(data + 6, 6))
+		return DROP_SOURCE_INVALID;
+	return DROP_LINK_LOCAL;
 }
 
 static bool is_group(fdb_key_t key)

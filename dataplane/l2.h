@@ -10,6 +10,9 @@
 #include "dataplane/batch.h"
 #include "dataplane/fdb.h"
 #include "wire/drop.h"
+#include "wire/packet.h"
+
+#define L2_LINK_LOCAL 0x0000c28001ull
 
 struct worker;
 
@@ -31,13 +34,10 @@ struct l2_header {
 	uint8_t dscp;
 };
 
-// Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,
-// RX_RUNT, RX_GIANT, SOURCE_INVALID, LINK_LOCAL.
-bool l2_parse(const struct rte_mbuf *m, struct l2_header *ret_header, enum drop_reason *ret_reason);
-
-// Add a checked frame that came from `from`.
-void l2_add(struct worker *w, struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t vid,
-	uint8_t dscp, fdb_dst_t from);
+// Why l2_parse() refused.
+enum drop_reason l2_refusal(const struct rte_mbuf *m);
+// Tags and DSCP, for all but untagged frames that are not IP.
+void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h);
 
 // Report and refresh sources; frames whose source is bound elsewhere are dropped (SOURCE_BOUND).
 void l2_learn_batch(struct worker *w, struct l2_batch *b);
@@ -54,3 +54,41 @@ void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
 // caller's. Returns how many.
 unsigned l2_flood_lan(
 	struct worker *w, uint8_t segment, uint16_t but_attachment, const struct rte_mbuf *m);
+
+// Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,
+// RX_RUNT, RX_GIANT, SOURCE_INVALID, LINK_LOCAL.
+static inline bool l2_parse(
+	const struct rte_mbuf *m, struct l2_header *h, enum drop_reason *ret_reason)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned bytes = m->data_len;
+	fdb_key_t dst, src;
+
+	// As little-endian numbers: a group address has bit 0, 01:80:c2:00:00:0x is LINK_LOCAL.
+	if (likely(m->nb_segs == 1 && bytes >= PKT_FRAME_MIN && bytes <= PKT_FRAME_MAX)) {
+		dst = fdb_key_of8(data, 0);
+		src = fdb_key_of8(data + 6, 0);
+		if (likely((src & 1) == 0 && src != 0 &&
+			    (dst & 0xf0ffffffffffull) != L2_LINK_LOCAL)) {
+			l2_parse_rest(data, bytes, h);
+			return true;
+		}
+	}
+	*ret_reason = l2_refusal(m);
+	return false;
+}
+
+// Add a checked frame that came from `from`.
+static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t domain,
+	uint8_t dscp, fdb_dst_t from)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned i = b->n++;
+
+	b->m[i] = m;
+	b->dst[i] = fdb_key_of8(data, domain);
+	b->src[i] = fdb_key_of8(data + 6, domain);
+	b->from[i] = from;
+	b->segment[i] = segment;
+	b->dscp[i] = dscp;
+}

@@ -27,6 +27,7 @@ static void classify_one(
 	const struct segment_table *t = &w->dp->segments;
 	struct l2_header h;
 	enum drop_reason reason;
+	uint8_t segment;
 	uint16_t a;
 
 	if (!l2_parse(m, &h, &reason)) {
@@ -48,8 +49,10 @@ static void classify_one(
 			return;
 		}
 	}
-	w->stats->segment[t->attachment[a].segment].lan_frames++;
-	l2_add(w, b, m, t->attachment[a].segment, h.vid, h.dscp, fdb_dst(FDB_LAN, a));
+	segment = t->attachment[a].segment;
+	w->stats->segment[segment].lan_frames++;
+	l2_add(b, m, segment, segment_domain(&t->segment[segment], h.vid), h.dscp,
+		fdb_dst(FDB_LAN, a));
 }
 
 static void classify(

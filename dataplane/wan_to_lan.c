@@ -258,12 +258,13 @@ static void deliver_batch(struct worker *w, struct l2_batch *b)
 
 static void check_inner(struct worker *w, const struct stream_inner *f, struct l2_batch *b)
 {
+	const struct segment *segment = &w->dp->segments.segment[f->segment];
 	struct session *s = &w->sessions[f->slot];
 	struct stats_session *stats = &w->session_stats[f->slot];
 	struct l2_header h;
 	enum drop_reason reason;
 
-	if (unlikely(!w->dp->segments.segment[f->segment].exists)) {
+	if (unlikely(!segment->exists)) {
 		drop_of(w, f->slot, f->m, DROP_SEGMENT_UNKNOWN);
 		return;
 	}
@@ -282,7 +283,8 @@ static void check_inner(struct worker *w, const struct stream_inner *f, struct l
 		s->delivered = true;
 		w->hooks->event(w, EV_FIRST_FRAME, f->slot, 0, 0, 1);
 	}
-	l2_add(w, b, f->m, f->segment, h.vid, h.dscp, fdb_dst(FDB_PEER, f->slot));
+	l2_add(b, f->m, f->segment, segment_domain(segment, h.vid), h.dscp,
+		fdb_dst(FDB_PEER, f->slot));
 }
 
 static void deliver(struct worker *w, struct stream_inners *in)
