@@ -10,7 +10,7 @@
 
 #include "dataplane/worker_types.h"
 
-#define PACK_CHUNK 32 // packets sealed together
+#define PACK_CHUNK 8 // packets sealed together
 // Room that is worth a first fragment.
 #define SPLIT_ROOM (0u + PKT_BLOCK_HDR_LEN + PKT_FRAG_TOTAL_LEN + PKT_FRAG_MIN_ROOM)
 
