@@ -146,8 +146,6 @@ static struct link *link_of(struct hub *h, int64_t gateway)
 static void send_match(
 	struct hub *h, const struct store_intent *mine, const struct store_intent *theirs)
 {
-	struct x509_bytes issuing = authority_issuing_der(h->ops.authority);
-	struct x509_bytes root = authority_root_der(h->ops.authority);
 	struct link *l = link_of(h, mine->from);
 	struct store_cert cert;
 	struct intent i;
@@ -161,10 +159,8 @@ static void send_match(
 		.theirs_hash = theirs->hash,
 		.intent = theirs->body,
 		.intent_len = theirs->len,
-		.chain = {.n = 3,
-			.cert = {{cert.der, cert.der_len}, {issuing.der, issuing.len},
-				{root.der, root.len}}},
 	};
+	hub_chain(h, cert.der, cert.der_len, &r.match.chain);
 	links_send(h->links, l, &r);
 	send_kept(h, l, mine->hash);
 }

@@ -21,8 +21,10 @@
 #include "controlplane/hub/records.h"
 
 #define DAY_S            86400u
+#define ISSUING_WARN_S   (180 * DAY_S)
 #define HOUSEKEEPING_MS  5000
 #define EXPIRE_EVERY     12          // housekeepings: once a minute
+#define WARN_EVERY       17280       // once a day
 #define TOKEN_REMEMBER_S (7 * DAY_S) // after its end, so that its holder is told why not
 
 void hub_error_set(struct hub_error *e, const char *hint, const char *fmt, ...)
@@ -142,15 +144,42 @@ int hub_publish_list(struct hub *h, uint64_t now)
 
 // ---- the hub's own certificate
 
-static int make_chain(struct hub *h, const uint8_t *leaf, size_t len)
+void hub_chain(const struct hub *h, const uint8_t *leaf, size_t len, struct der_list *ret_list)
 {
 	struct x509_bytes issuing = authority_issuing_der(h->ops.authority);
 	struct x509_bytes root = authority_root_der(h->ops.authority);
-	struct der_list list = {
-		.n = 3,
-		.cert = {{leaf, len}, {issuing.der, issuing.len}, {root.der, root.len}},
-	};
+	struct der_list list = {0};
 
+	if (leaf != NULL)
+		list.cert[list.n++] = (struct der_view){leaf, len};
+	list.cert[list.n++] = (struct der_view){issuing.der, issuing.len};
+	if (h->old_issuing_len > 0)
+		list.cert[list.n++] = (struct der_view){h->old_issuing, h->old_issuing_len};
+	list.cert[list.n++] = (struct der_view){root.der, root.len};
+	*ret_list = list;
+}
+
+// After a change-over the old issuing certificate is shown as well, until it expires.
+static void load_old_issuing(struct hub *h, uint64_t now)
+{
+	uint8_t pk[32], spki[32];
+	char path[512];
+	size_t len;
+
+	if (hub_path(path, sizeof(path), h->cfg, HUB_FILE_OLD_ISSUING) < 0 ||
+		atomic_file_read(
+			path, ATOMIC_FILE_PUBLIC, h->old_issuing, DER_CERT_MAX_LEN, &len, NULL) < 0)
+		return;
+	if (x509_verify_issuer(authority_trust(h->ops.authority),
+		    (struct x509_bytes){h->old_issuing, len}, now, pk, spki) == X509_OK)
+		h->old_issuing_len = len;
+}
+
+static int make_chain(struct hub *h, const uint8_t *leaf, size_t len)
+{
+	struct der_list list;
+
+	hub_chain(h, leaf, len, &list);
 	h->chain_len = der_list_build(&list, h->chain, sizeof(h->chain));
 	return h->chain_len > 0 ? 0 : -EMSGSIZE;
 }
@@ -239,6 +268,16 @@ static void renew_if_due(struct hub *h, uint64_t now)
 		log_notice("the hub's own certificate is renewed");
 }
 
+static void warn_of_issuing_end(const struct hub *h, uint64_t now)
+{
+	uint64_t end = authority_not_after(h->ops.authority);
+
+	if (now + ISSUING_WARN_S > end)
+		log_warning("the issuing certificate ends in %llu days: bring root.key and run "
+			    "postern-hub new-issuing",
+			end > now ? (unsigned long long)((end - now) / DAY_S) : 0ull);
+}
+
 // ---- housekeeping
 
 struct old_tokens {
@@ -279,14 +318,15 @@ static void on_housekeeping(uv_timer_t *timer)
 {
 	struct hub *h = timer->data;
 	uint64_t now = clock_unix_s();
-	static unsigned n;
 
 	knock_flush(h);
-	if (++n % EXPIRE_EVERY != 0)
+	if (++h->n_housekeepings % EXPIRE_EVERY != 0)
 		return;
 	discovery_expire(h, now);
 	forget_old_token(h, now);
 	renew_if_due(h, now);
+	if (h->n_housekeepings % WARN_EVERY == 0)
+		warn_of_issuing_end(h, now);
 }
 
 // ---- life
@@ -393,8 +433,11 @@ static int bring_up(struct hub *h, struct hub_error *e)
 	if (err == 0)
 		err = open_store(h, e);
 	h->ops.store = h->store;
-	if (err == 0)
+	if (err == 0) {
+		load_old_issuing(h, now);
+		warn_of_issuing_end(h, now);
 		err = load_leaf(h, now, e);
+	}
 	if (err == 0)
 		err = build_list(h, now);
 	if (err == 0)

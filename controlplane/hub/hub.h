@@ -22,10 +22,11 @@
 #include "controlplane/hub/store.h"
 
 // Files in the hub's state directory besides the authority's.
-#define HUB_FILE_KEY   "hub.key"
-#define HUB_FILE_CERT  "hub.crt"
-#define HUB_FILE_STORE "hub.db"
-#define HUB_SOCKET     "hub.sock"
+#define HUB_FILE_KEY         "hub.key"
+#define HUB_FILE_CERT        "hub.crt"
+#define HUB_FILE_STORE       "hub.db"
+#define HUB_FILE_OLD_ISSUING "issuing.crt.old"
+#define HUB_SOCKET           "hub.sock"
 
 struct knock;
 struct link_server;
@@ -53,6 +54,9 @@ struct hub {
 	uint8_t chain[DER_LIST_MAX_LEN]; // hub's leaf ‖ issuing ‖ root
 	size_t chain_len;
 	uint64_t leaf_not_before, leaf_not_after;
+	uint8_t old_issuing[X509_CA_BYTES_MAX]; // the certificate before a change-over, while it
+						// lives
+	size_t old_issuing_len;                 // 0: none
 	struct gates gates;
 	struct silence *silence; // NULL where it is off
 	struct knock *knock;
@@ -61,6 +65,7 @@ struct hub {
 	struct rpc_server *rpc;
 	uv_timer_t housekeeping;
 	bool housekeeping_on;
+	unsigned n_housekeepings;
 	uint8_t *list; // the signed revocation list
 	size_t list_len;
 	uint64_t list_number;
@@ -83,12 +88,19 @@ void hub_destroy(struct hub *h); // accepts NULL; run the loop once more afterwa
 // errors:  -EEXIST: something is there already; others
 int hub_init(const struct hub_config *cfg, struct hub_error *ret_error);
 
+// Make a new issuing key and certificate with the root, which must be at hand. The old certificate
+// stays beside it, for the leaves that it signed. The hub is stopped, or restarted afterwards.
+int hub_new_issuing(const struct hub_config *cfg, struct hub_error *ret_error);
+
 // ---- shared by the parts
 
 void hub_error_set(struct hub_error *e, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int hub_path(char *buf, size_t size, const struct hub_config *cfg, const char *file);
 struct identity_source hub_secret(const struct hub_config *cfg);
+
+// A chain to go over the wire: the leaf, where there is one, what it takes to verify it, the root.
+void hub_chain(const struct hub *h, const uint8_t *leaf, size_t len, struct der_list *ret_list);
 
 // Make the gates of a gateway or a token from the store. NULL: out of memory.
 struct gate *hub_add_gateway_gate(struct hub *h, const struct store_gateway *g);

@@ -156,3 +156,33 @@ int hub_init(const struct hub_config *cfg, struct hub_error *ret_error)
 		clean_up(cfg);
 	return err;
 }
+
+int hub_new_issuing(const struct hub_config *cfg, struct hub_error *ret_error)
+{
+	struct identity_source secret = hub_secret(cfg);
+	struct identity_kdf kdf = {
+		.passes = cfg->authority.argon2_passes,
+		.memory_bytes = (uint64_t)cfg->authority.argon2_mib << 20,
+	};
+	struct authority_error why = {0};
+	char path[512];
+	int err = hub_path(path, sizeof(path), cfg, "root.key");
+
+	// Looked at first: the old key is put aside before the root is opened.
+	if (err == 0 && access(path, R_OK) < 0) {
+		err = -errno;
+		hub_error_set(ret_error,
+			"Put root.key back from where it is kept, run this again, and take it away "
+			"again.",
+			"The root key %s cannot be read: %s.", path, strerror(-err));
+		return err;
+	}
+	if (err == 0)
+		err = authority_create_issuing(cfg->state_dir, cfg->network, &secret, &secret, &kdf,
+			clock_unix_s(), true, &why);
+	if (err < 0)
+		hub_error_set(ret_error, "Correct that, then run it again.",
+			"The issuing key cannot be made: %s",
+			why.text[0] != '\0' ? why.text : strerror(-err));
+	return err;
+}

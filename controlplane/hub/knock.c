@@ -164,10 +164,15 @@ static void on_datagram(
 
 void knock_flush(struct hub *h)
 {
+	// One transaction, and so one write to disk, for all of them.
+	if (store_begin(h->store) < 0)
+		return;
 	for (struct gate *g = h->gates.first; g != NULL; g = g->next) {
 		if (g->punch_dirty && store_set_punch_ts(h->store, g->gateway, g->punch_ts) == 0)
 			g->punch_dirty = false;
 	}
+	if (store_commit(h->store) < 0)
+		log_error("the store fails: %s", store_error(h->store));
 }
 
 // ---- life

@@ -3,6 +3,7 @@
 // postern-hub: authority and discovery of a Postern network.
 //
 //	postern-hub init [-c FILE] [--json]    make a hub from nothing
+//	postern-hub new-issuing [-c FILE]      make a new issuing key with the root
 //	postern-hub [-c FILE]                  run it
 #include <getopt.h>
 #include <signal.h>
@@ -33,6 +34,8 @@ static void usage(FILE *to)
 {
 	fputs("Usage: postern-hub [-c FILE]          run a hub\n"
 	      "       postern-hub init [-c FILE]     make one: keys, certificates, an empty store\n"
+	      "       postern-hub new-issuing [-c FILE]\n"
+	      "                                      make a new issuing key; needs root.key\n"
 	      "  -c, --config=FILE   configuration (" DEFAULT_CONFIG ")\n"
 	      "      --json          init: say what was made as JSON\n"
 	      "      --version       print the version\n"
@@ -93,6 +96,22 @@ static int run_init(const struct hub_config *cfg, const char *path, bool json)
 	return EXIT_OK;
 }
 
+static int run_new_issuing(const struct hub_config *cfg, bool json)
+{
+	struct hub_error e = {0};
+
+	if (hub_new_issuing(cfg, &e) < 0) {
+		print_error(&e, json);
+		return EXIT_FAILED;
+	}
+	printf("A new issuing key is made in %s; take root.key away again.\n"
+	       "Next: systemctl restart postern-hub. Gateways go on with their certificates and "
+	       "get\n"
+	       "new ones, signed by the new key, in their own time.\n",
+		cfg->state_dir);
+	return EXIT_OK;
+}
+
 // ---- run
 
 static void on_signal(uv_signal_t *handle, int)
@@ -144,7 +163,8 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const char *path = DEFAULT_CONFIG;
-	bool json = false, init = false;
+	const char *command = "run";
+	bool json = false;
 	struct hub_config *cfg;
 	struct config_error cerr;
 	int c, ret;
@@ -168,11 +188,10 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc && strcmp(argv[optind], "init") == 0) {
-		init = true;
-		optind++;
-	}
-	if (optind < argc) {
+	if (optind < argc)
+		command = argv[optind++];
+	if (optind < argc || (strcmp(command, "run") != 0 && strcmp(command, "init") != 0 &&
+				     strcmp(command, "new-issuing") != 0)) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -183,7 +202,12 @@ int main(int argc, char **argv)
 		config_error_print(stderr, &cerr);
 		return EXIT_CONFIG;
 	}
-	ret = init ? run_init(cfg, path, json) : run_hub(cfg);
+	if (strcmp(command, "init") == 0)
+		ret = run_init(cfg, path, json);
+	else if (strcmp(command, "new-issuing") == 0)
+		ret = run_new_issuing(cfg, json);
+	else
+		ret = run_hub(cfg);
 	config_free_hub(cfg);
 	return ret;
 }

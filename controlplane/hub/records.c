@@ -42,8 +42,6 @@ void records_refuse(struct hub *h, struct link *l, uint16_t in_reply_to,
 
 static void send_policy(struct hub *h, struct link *l)
 {
-	struct x509_bytes issuing = authority_issuing_der(h->ops.authority);
-	struct x509_bytes root = authority_root_der(h->ops.authority);
 	struct record r = {
 		.type = RECORD_POLICY,
 		.policy =
@@ -52,11 +50,10 @@ static void send_policy(struct hub *h, struct link *l)
 				.max_stale_s = MAX_STALE_S,
 				.intent_life_s = INTENT_MAX_LIFE_S,
 				.has_chain = true,
-				.chain = {.n = 2,
-					.cert = {{issuing.der, issuing.len}, {root.der, root.len}}},
 			},
 	};
 
+	hub_chain(h, NULL, 0, &r.policy.chain);
 	links_send(h->links, l, &r);
 }
 
@@ -100,8 +97,6 @@ static bool csr_holds(const struct link *l, const struct record_csr *csr, uint64
 
 static void send_cert(struct hub *h, struct link *l, const struct authority_answer *a, bool gate)
 {
-	struct x509_bytes issuing = authority_issuing_der(h->ops.authority);
-	struct x509_bytes root = authority_root_der(h->ops.authority);
 	static const uint8_t none[32];
 	struct record r = {
 		.type = RECORD_CERT,
@@ -111,12 +106,10 @@ static void send_cert(struct hub *h, struct link *l, const struct authority_answ
 				.not_before_s = a->not_before,
 				.not_after_s = a->not_after,
 				.gate_secret = gate ? a->gate_secret : none,
-				.chain = {.n = 3,
-					.cert = {{a->leaf, a->leaf_len}, {issuing.der, issuing.len},
-						{root.der, root.len}}},
 			},
 	};
 
+	hub_chain(h, a->leaf, a->leaf_len, &r.cert.chain);
 	links_send(h->links, l, &r);
 }
 

@@ -60,7 +60,9 @@ static void add_port(char text[PORTS_TEXT], uint16_t port)
 	snprintf(text + len, PORTS_TEXT - len, "%s%s", len > 0 ? ", " : "", one);
 }
 
-static int replace_table(struct silence *s, const char *tcp, const char *udp)
+// bound: also drop datagrams to UDP ports nobody is bound to, which takes a kernel module of its
+// own.
+static int replace_table(struct silence *s, const char *tcp, const char *udp, bool bound)
 {
 	// "add" before "delete" lets one transaction replace a table that may not be there.
 	return run(s,
@@ -72,7 +74,7 @@ static int replace_table(struct silence *s, const char *tcp, const char *udp)
 		"	chain input {\n"
 		"		type filter hook input priority -10; policy accept;\n"
 		"		tcp dport { %2$s } jump knocked\n"
-		"		udp dport { %3$s } jump bound\n"
+		"		%4$s udp dport { %3$s } jump bound\n"
 		"	}\n"
 		"	chain knocked {\n"
 		"		ct state established accept\n"
@@ -82,12 +84,12 @@ static int replace_table(struct silence *s, const char *tcp, const char *udp)
 		"		drop\n"
 		"	}\n"
 		"	chain bound {\n"
-		"		socket wildcard 0 accept\n"
-		"		socket wildcard 1 accept\n"
-		"		drop\n"
+		"		%4$s socket wildcard 0 accept\n"
+		"		%4$s socket wildcard 1 accept\n"
+		"		%4$s drop\n"
 		"	}\n"
 		"}\n",
-		s->table, tcp, udp);
+		s->table, tcp, udp, bound ? "" : "#");
 }
 
 int silence_create(const struct config_endpoint *listen, unsigned n_listen, uint16_t udp2_port,
@@ -114,7 +116,9 @@ int silence_create(const struct config_endpoint *listen, unsigned n_listen, uint
 	if (udp2_port != 0)
 		add_port(udp, udp2_port);
 	snprintf(s->table, sizeof(s->table), "postern_hub_%u", listen[0].port);
-	err = replace_table(s, tcp, udp);
+	err = replace_table(s, tcp, udp, true);
+	if (err < 0)
+		err = replace_table(s, tcp, udp, false);
 	if (err < 0) {
 		said = nft_ctx_get_error_buffer(s->nft);
 		snprintf(ret_error, SILENCE_TEXT, "%.*s", (int)strcspn(said, "\n"), said);

@@ -18,8 +18,10 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
+#include "controlplane/common/linkcert.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/common/revocation.h"
+#include "controlplane/hub/hub.h"
 #include "tests/unit/controlplane/hub_fixture.h"
 #include "wire/intent.h"
 
@@ -491,6 +493,63 @@ static void a_revocation_reaches_everyone_within_a_second_and_shuts_the_revoked_
 	assert_true(a.up);
 }
 
+// The chain shown with the other's intent must verify for its name, whichever key signed the leaf.
+static void check_match_verifies(struct gateway *g, const char *other)
+{
+	struct record r = gateway_last(g, RECORD_MATCH);
+	struct x509_facts facts;
+
+	assert_int_equal(linkcert_verify(g->trust, &r.match.chain, other, X509_ROLE_GATEWAY,
+				 clock_unix_s(), &facts),
+		X509_OK);
+}
+
+static void a_new_issuing_key_leaves_old_certificates_good(void **)
+{
+	unsigned ups[2] = {a.n_up, b.n_up}, na = a.n[RECORD_MATCH], nb = b.n[RECORD_MATCH];
+	unsigned certs = b.n[RECORD_CERT], lists = a.n[RECORD_REVOCATIONS];
+	uint8_t issuer_pk[32], issuer_spki[32];
+	struct revocation_view view;
+	struct config_error cerr;
+	struct hub_config *cfg;
+	struct hub_error err;
+	struct record r;
+
+	fixture_stop(&fix, SIGTERM);
+	assert_int_equal(config_load_hub(fix.yaml, &cfg, &cerr), 0);
+	assert_int_equal(hub_new_issuing(cfg, &err), 0);
+	config_free_hub(cfg);
+	fixture_start(&fix);
+	assert_true(run_until(&loop, &a.n_up, ups[0] + 1, 10000));
+	assert_true(run_until(&loop, &b.n_up, ups[1] + 1, 10000));
+	// B gets a certificate of the new key, A keeps the old one; each verifies the other.
+	assert_int_equal(hublink_request_renewal(b.link, b.pk), 0);
+	assert_true(run_until(&loop, &b.n[RECORD_CERT], certs + 1, WAIT_MS));
+	assert_int_equal(enrol_accept_renewal(b.dir, b.trust, b.pk, clock_unix_s(),
+				 b.last[RECORD_CERT], b.last_len[RECORD_CERT], &b.state),
+		0);
+	publish_a();
+	publish_b();
+	assert_true(run_until(&loop, &a.n[RECORD_MATCH], na + 1, WAIT_MS));
+	assert_true(run_until(&loop, &b.n[RECORD_MATCH], nb + 1, WAIT_MS));
+	check_match_verifies(&a, b.name);
+	check_match_verifies(&b, a.name);
+	// The list is signed anew, by the first of the issuing certificates in the policy.
+	assert_true(run_until(&loop, &a.n[RECORD_REVOCATIONS], lists + 1, WAIT_MS));
+	r = gateway_last(&a, RECORD_POLICY);
+	assert_true(r.policy.has_chain);
+	assert_int_equal(r.policy.chain.n, 3);
+	assert_int_equal(
+		x509_verify_issuer(a.trust,
+			(struct x509_bytes){r.policy.chain.cert[0].der, r.policy.chain.cert[0].len},
+			clock_unix_s(), issuer_pk, issuer_spki),
+		X509_OK);
+	assert_int_equal(
+		revocation_parse(a.last[RECORD_REVOCATIONS], a.last_len[RECORD_REVOCATIONS], &view),
+		0);
+	assert_int_equal(revocation_verify(&view, a.state.net_id, issuer_pk, clock_unix_s(), 0), 0);
+}
+
 static int begin(void **)
 {
 	fix.limits = "limits:\n  intents_per_gateway: 40\n";
@@ -543,6 +602,7 @@ int main(void)
 		cmocka_unit_test(a_hub_that_was_killed_takes_up_where_it_was),
 		cmocka_unit_test(
 			a_revocation_reaches_everyone_within_a_second_and_shuts_the_revoked_out),
+		cmocka_unit_test(a_new_issuing_key_leaves_old_certificates_good),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
