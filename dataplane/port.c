@@ -10,8 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include "config/gateway.h"
@@ -37,6 +40,46 @@
 
 // One pool for all ports: what arrives on one AF_XDP port leaves by another without a copy, because
 // the pool lies in the UMEM of every queue. Every buffer holds the largest frame of any port.
+//
+// The driver takes a UMEM to be as long as number times size of the buffers, but DPDK leaves gaps
+// so that no buffer crosses a page: on 4 KiB pages nearly half of the pool would lie outside, and
+// the kernel silently refuses those buffers. NO_IOVA_CONTIG packs them; only a NIC that is given
+// physical addresses needs the gaps.
+static struct rte_mempool *make_pool(unsigned n, size_t room, bool packed)
+{
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
+	struct rte_mempool *pool;
+
+	if (!packed)
+		return rte_pktmbuf_pool_create(
+			"packets", n, POOL_CACHE, 0, (uint16_t)room, SOCKET_ID_ANY);
+	pool = rte_mempool_create_empty("packets", n, (unsigned)(sizeof(struct rte_mbuf) + room),
+		POOL_CACHE, sizeof(priv), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (pool == NULL)
+		return NULL;
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
+		goto free_pool;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1)
+		goto free_pool;
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+
+free_pool:
+	rte_mempool_free(pool);
+	return NULL;
+}
+
+static bool has_pci(const struct dataplane_config *cfg)
+{
+	for (unsigned i = 0; i < cfg->n_ports; i++) {
+		if (cfg->ports[i].kind == CONFIG_KIND_DPDK &&
+			eal_device_is_pci(cfg->ports[i].device))
+			return true;
+	}
+	return false;
+}
+
 int port_pool_create(
 	const struct dataplane_config *cfg, struct rte_mempool **ret_pool, char why[PORT_WHY_BYTES])
 {
@@ -66,10 +109,15 @@ int port_pool_create(
 			mtu, CONFIG_XDP_MTU_MAX);
 		return -EINVAL;
 	}
+	if (n_xdp_queues > 0 && has_pci(cfg) && rte_eal_iova_mode() == RTE_IOVA_PA) {
+		WHY(why, "an af_xdp port cannot be in one gateway with a NIC that needs physical "
+			 "addresses: bind the NIC to vfio-pci with an IOMMU, or use one kind of "
+			 "port");
+		return -EINVAL;
+	}
 	if (n < n_xdp_queues * AF_XDP_BUFFERS)
 		n = n_xdp_queues * AF_XDP_BUFFERS;
-	pool = rte_pktmbuf_pool_create(
-		"packets", n, POOL_CACHE, 0, (uint16_t)room, (int)rte_socket_id());
+	pool = make_pool(n, room, n_xdp_queues > 0);
 	if (pool == NULL) {
 		WHY(why,
 			"no memory for %u packet buffers of %zu bytes: raise dataplane.memory_mib "

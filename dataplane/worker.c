@@ -35,7 +35,7 @@
 // With a descriptor to wait on for every queue, frames end a sleep at once; what a sleep delays
 // then is only control.
 #define SLEEP_WITH_FDS_US 1000
-#define VIA_SLOTS         1024
+#define VIA_SLOTS         4096
 
 static const struct worker_hooks hooks = {
 	.punt = punt_handshake,

@@ -7,7 +7,8 @@
 // One session in slot 0, a member of segment 1, IPv4. EPOCH (default 1) makes the keys; a second
 // run with the same number would use nonces again, which only a test may. Reads lines from stdin:
 // "rekey N" installs epoch N and switches to it, "tags HEX…" publishes tags, "flush" empties the
-// FDB, "fdb" prints it, "quit" leaves without a word. Exits 0 at the end of input.
+// FDB, "fdb" prints it, "stats" the counters, "quit" leaves without a word. Exits 0 at the end of
+// input.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -16,14 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "wire/cmd.h"
+#include "wire/drop.h"
 #include "wire/link.h"
 #include "wire/sealed_ring.h"
+#include "wire/stats.h"
 
 #define DEADLINE_S 500
 
@@ -31,6 +35,7 @@ struct fake {
 	int sock;
 	uint32_t seq;
 	struct link_hello hello;
+	const struct stats_head *stats;
 	struct sealed_ring ring[LINK_WORKERS_MAX][RING_KINDS];
 	int bell[LINK_WORKERS_MAX];
 	bool server;
@@ -48,6 +53,16 @@ static void die(const char *what)
 static void connect_to(struct fake *f, const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {&f->hello, sizeof(f->hello)};
+	struct msghdr hdr = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	int fd;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 	f->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -56,9 +71,16 @@ static void connect_to(struct fake *f, const char *path)
 			die(path);
 		usleep(50000);
 	}
-	if (recv(f->sock, &f->hello, sizeof(f->hello), 0) != sizeof(f->hello) ||
-		f->hello.head.op != LINK_HELLO || f->hello.head.version != SHM_VERSION)
+	if (recvmsg(f->sock, &hdr, 0) != sizeof(f->hello) || f->hello.head.op != LINK_HELLO ||
+		f->hello.head.version != SHM_VERSION || CMSG_FIRSTHDR(&hdr) == NULL)
 		die("HELLO");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&hdr)), sizeof(fd));
+	f->stats = mmap(NULL, sizeof(*f->stats), PROT_READ, MAP_SHARED, fd, 0);
+	if (f->stats == MAP_FAILED)
+		die("counters");
+	f->stats = mmap(NULL, f->stats->total_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (f->stats == MAP_FAILED)
+		die("counters");
 }
 
 static void send_rings(struct fake *f, uint16_t worker, uint32_t generation)
@@ -307,6 +329,32 @@ static void print_fdb(struct fake *f)
 	}
 }
 
+static void print_stats(const struct fake *f)
+{
+	static const char *const names[] = {
+#define NAME(symbol, label, help) label,
+		DROP_LIST(NAME)
+#undef NAME
+	};
+
+	for (unsigned w = 0; w < f->stats->n_workers; w++) {
+		const struct stats_worker *s =
+			(const struct stats_worker *)((const char *)f->stats +
+						      f->stats->worker_offset) +
+			w;
+
+		printf("worker %u rounds %lu idle %lu sleeps %lu handed-off %lu\n", w, s->rounds,
+			s->idle_rounds, s->sleeps, s->handed_off);
+		for (unsigned p = 0; p < f->stats->n_ports; p++)
+			printf("worker %u %s rx %lu tx %lu dropped %lu missed %lu\n", w,
+				f->hello.port[p].name, s->port[p].rx_frames, s->port[p].tx_frames,
+				s->port[p].tx_dropped, s->port[p].rx_missed);
+		for (unsigned r = 0; r < DROP_N; r++)
+			if (s->drops[r] != 0)
+				printf("worker %u drop %s %lu\n", w, names[r], s->drops[r]);
+	}
+}
+
 static void publish_tag(struct fake *f, const char *hex)
 {
 	struct link_tags msg = {.head = {LINK_MAGIC, SHM_VERSION, LINK_TAGS, sizeof(msg), ++f->seq},
@@ -334,6 +382,8 @@ static bool obey(struct fake *f)
 		publish_tag(f, line + 5);
 	else if (strncmp(line, "fdb", 3) == 0)
 		print_fdb(f);
+	else if (strncmp(line, "stats", 5) == 0)
+		print_stats(f);
 	else if (strncmp(line, "flush", 5) == 0) {
 		send_simple(f, LINK_FDB_FLUSH);
 		expect_status(f);
