@@ -125,6 +125,7 @@ struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers)
 	MUST(r != NULL);
 	r->id = id;
 	r->cfg = (struct dataplane_config){.n_workers = n_workers,
+		.keepalive_s = 15,
 		.polling = CONFIG_POLL_ADAPTIVE,
 		.idle_sleep_us = 150,
 		.reassembly_mib = 1,
