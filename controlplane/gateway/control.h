@@ -40,6 +40,7 @@ struct gw_peer {
 	bool configured; // in the YAML
 	bool runtime;    // intent added at run time
 	bool wanted;     // an intent towards it is to be outstanding
+	bool withdrawn;  // an operator removed the intent that the YAML lists
 	bool deleting;   // its session is being wiped in the data-plane
 	bool session;    // the data-plane has it
 	uint8_t segments[CONTROL_SEGMENT_BYTES];
@@ -48,6 +49,7 @@ struct gw_peer {
 	uint8_t psk[32];
 	struct own_intent intent;
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
+	bool tags_dirty;           // the data-plane must hear of its pair keys
 	bool stale_intent;         // make a fresh one then
 	bool hub_says_gone;        // its intent was withdrawn, according to the hub
 	struct intent_memory memory;
@@ -127,8 +129,7 @@ struct control {
 
 	struct peer_env env;
 	struct hs_identity identity;
-	const char *check_reason; // of the last certificate refused in a handshake
-	struct gw_peer **peers;   // by slot
+	struct gw_peer **peers; // by slot
 	uint32_t n_slots;
 
 	struct statefile state;
@@ -170,7 +171,6 @@ struct control {
 	uv_poll_t signer_poll;
 	uv_signal_t sig_term, sig_int, sig_hup;
 	uint64_t watchdog_us;
-	uint64_t fdb_calls;
 };
 
 // control.c: from configuration to running, and back.
@@ -179,7 +179,6 @@ void control_stop(struct control *c, int exit_code);
 struct peer_now control_now(void);
 // A µs timestamp above all given out before, reserved on disk; 0 when that fails.
 uint64_t control_next_ts(struct control *c);
-const char *control_peer_error(const struct gw_peer *gp);
 
 // authority facts: who we are. identity_setup.c
 int control_identity_open(struct control *c); // signer, key, state secret

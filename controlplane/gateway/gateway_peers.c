@@ -70,6 +70,7 @@ static void op_tags(void *ctx, struct peer *p)
 	struct gw_peer *gp = ctx;
 
 	// At the end of this turn: several peers may change at once.
+	gp->tags_dirty = true;
 	gp->control->tags_dirty = true;
 	state_mark(gp->control);
 }
@@ -286,7 +287,9 @@ static void apply(struct gw_peer *gp, const struct config_peer *cfg)
 	}
 	set_addresses(gp, cfg);
 	// A PSK that cannot be read must not silently become "no PSK".
-	if (cfg->intent && (cfg->psk_file == NULL || gp->has_psk))
+	if (!cfg->intent)
+		gp->withdrawn = false;
+	else if (!gp->withdrawn && (cfg->psk_file == NULL || gp->has_psk))
 		gp->wanted = true;
 }
 
@@ -336,6 +339,7 @@ int peers_want(struct control *c, const char *name, const uint8_t segments[CONTR
 	if (segments != NULL)
 		memcpy(gp->segments, segments, CONTROL_SEGMENT_BYTES);
 	gp->runtime = true;
+	gp->withdrawn = false;
 	if (!gp->wanted) {
 		gp->wanted = true;
 		gp->sm.times = (struct peer_times){.wanted_us = control_now().mono_us};
@@ -356,6 +360,8 @@ void peers_unwant(struct control *c, struct gw_peer *gp, uint16_t reason)
 
 	gp->wanted = false;
 	gp->runtime = false;
+	// Stays so over restarts, until `intents add` or an edit of the YAML says otherwise.
+	gp->withdrawn = gp->configured;
 	peer_close(&gp->sm, reason, true, &now);
 	hubclient_drop(
 		c, gp, reason == PKT_CLOSE_REVOKED ? RECORD_DROP_REVOKED : RECORD_DROP_WITHDRAWN);

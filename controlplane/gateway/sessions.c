@@ -194,6 +194,7 @@ void sessions_tags(struct control *c)
 {
 	size_t n = 0, cap = 6 * (size_t)c->n_slots + 1;
 	uint64_t slot = pair_slot(clock_unix_s());
+	bool all = slot != c->tags_slot;
 	uint8_t(*tags)[8];
 
 	c->tags_dirty = false;
@@ -207,11 +208,16 @@ void sessions_tags(struct control *c)
 		for (unsigned i = 0; c->peers[s] != NULL && i < 2; i++) {
 			const struct peer_pairing *pairing = &c->peers[s]->sm.pairing[i];
 
-			push_tags(c->peers[s], i);
+			if (all || c->peers[s]->tags_dirty)
+				push_tags(c->peers[s], i);
 			for (unsigned k = 0; pairing->live && k < 3; k++)
 				pair_tag(&pairing->pair, pair_rx_dir(&pairing->pair), slot - 1 + k,
 					tags[n++]);
 		}
+	}
+	for (uint32_t s = 0; s < c->n_slots; s++) {
+		if (c->peers[s] != NULL)
+			c->peers[s]->tags_dirty = false;
 	}
 	dplink_tags(c->dplink, tags, n);
 	free(tags);
@@ -329,6 +335,7 @@ static void synced(struct control *c)
 	}
 	log_notice("data-plane attached: %u workers, %u sessions found alive", n_workers(c),
 		c->n_survivors);
+	c->tags_slot = 0; // all of them
 	sessions_tags(c);
 	free(c->survivors);
 	c->survivors = NULL;
@@ -486,7 +493,7 @@ static void on_done(void *ctx, uint32_t group, int status)
 			return;
 		}
 		if (gp->wanted)
-			c->tags_dirty = true;
+			gp->tags_dirty = c->tags_dirty = true;
 		break;
 	default:
 		break;

@@ -25,6 +25,7 @@
 #define FLAG_KEY       2
 #define FLAG_INTENT    4
 #define FLAG_CONSUMED  8
+#define FLAG_WITHDRAWN 32
 #define FLAG_PATH      16
 #define PAIRING_NEWEST 1
 #define PAIRING_PROVEN 2
@@ -113,10 +114,10 @@ static void put_peer(struct bytes_writer *w, const struct gw_peer *gp)
 
 	bytes_add_le16(w, strlen(p->name));
 	bytes_add(w, p->name, strlen(p->name));
-	bytes_add_u8(w, (gp->runtime ? FLAG_RUNTIME : 0) | (gp->memory.has_key ? FLAG_KEY : 0) |
-				(own->made ? FLAG_INTENT : 0) |
-				(own->consumed ? FLAG_CONSUMED : 0) |
-				(p->has_path ? FLAG_PATH : 0));
+	bytes_add_u8(
+		w, (gp->runtime ? FLAG_RUNTIME : 0) | (gp->memory.has_key ? FLAG_KEY : 0) |
+			   (own->made ? FLAG_INTENT : 0) | (own->consumed ? FLAG_CONSUMED : 0) |
+			   (p->has_path ? FLAG_PATH : 0) | (gp->withdrawn ? FLAG_WITHDRAWN : 0));
 	bytes_add_le32(w, gp->slot);
 	bytes_add(w, gp->segments, sizeof(gp->segments));
 	bytes_add_le64(w, p->m1_ts);
@@ -197,6 +198,7 @@ static bool take_peer(struct control *c, struct bytes_reader *r)
 		return false;
 	gp->runtime = flags & FLAG_RUNTIME;
 	gp->wanted = gp->runtime;
+	gp->withdrawn = flags & FLAG_WITHDRAWN;
 	take_into(r, gp->segments, sizeof(gp->segments));
 	gp->sm.m1_ts = bytes_take_le64(r);
 	gp->sm.punch_ts = bytes_take_le64(r);
