@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
 done
 need_root "it makes a root file system and enters it"
 command -v debootstrap >/dev/null || { echo "skipped: debootstrap is not installed (tools/setup --bench)"; exit 125; }
-mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^deb (\[[^]]*\] )?(https?:[^ ]+) bookworm .*/\2/p; s/^URIs: *([^ ]+).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v security | head -1)}
+mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^deb (\[[^]]*\] )?(https?:[^ ]+) bookworm .*/\2/p; s/^URIs: *([^ ]+).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v security | head -1 || true)}
 mirror=${mirror:-http://deb.debian.org/debian}
 
 root=$(mktemp -d /var/tmp/postern-fresh.XXXXXX)

@@ -11,6 +11,9 @@
 #                               192.0.2.10│               │192.0.2.130
 #                                        hub           stranger
 #
+# With TOPO_V6=1 the underlay is IPv6 alone: no addresses are translated, but the routers still let in only
+# what was asked for. gwA 2001:db8:a::2, gwB 2001:db8:b::2, hub 2001:db8:c::10, stranger 2001:db8:d::82.
+#
 # The hosts share one subnet and have no route to anything else: what they say to each other, a tunnel
 # carried. The NAT routers masquerade, keep ports where they can and drop whatever was not asked for
 # (a port-restricted cone). No cable here computes checksums for its sender, as no real cable does.
@@ -20,8 +23,9 @@ TOPO_PREFIX=${TOPO_PREFIX:-pt$$}
 TOPO_NODES=(hostA gwA natA internet natB gwB hostB hub stranger)
 TOPO_MTU=${TOPO_MTU:-1500}
 TOPO_LAN_MTU=${TOPO_LAN_MTU:-$TOPO_MTU} # between host and gateway
+TOPO_V6=${TOPO_V6:-0}
 TOPO_HUB_ADDR=192.0.2.10
-TOPO_STRANGER_ADDR=192.0.2.130
+[ "$TOPO_V6" -eq 0 ] || TOPO_HUB_ADDR='[2001:db8:c::10]'
 TOPO_PIDS=() # processes started by topo_spawn, killed by topo_down
 
 ns() { printf '%s-%s' "$TOPO_PREFIX" "$1"; }
@@ -66,12 +70,11 @@ topo_port() {
 	ip -n "$(ns "$1")" link set "$2" up
 }
 
-topo_addr() { ip -n "$(ns "$1")" addr add "$3" dev "$2"; }
+topo_addr() { case $3 in *:*) set -- "$@" nodad ;; esac; ip -n "$(ns "$1")" addr add "$3" dev "$2" "${@:4}"; }
 topo_route() { ip -n "$(ns "$1")" route add "$2" via "$3"; }
 
 # A NAT router: lan side `lan0`, internet side `wan0`.
 topo_nat() {
-	in_ns "$1" sysctl -qw net.ipv4.ip_forward=1
 	in_ns "$1" nft -f - <<-'NFT'
 		table ip nat {
 			chain post {
@@ -79,10 +82,11 @@ topo_nat() {
 				oifname "wan0" masquerade
 			}
 		}
-		table ip filter {
+		table inet filter {
 			chain input {
 				type filter hook input priority filter; policy drop;
 				iifname { "lan0", "lo" } accept
+				icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 				ct state established,related accept
 			}
 			chain forward {
@@ -94,13 +98,53 @@ topo_nat() {
 	NFT
 }
 
+topo_ipv4() {
+	local node
+	topo_addr gwA wan0 10.1.0.2/24 && topo_route gwA default 10.1.0.1
+	topo_addr natA lan0 10.1.0.1/24
+	topo_addr natA wan0 203.0.113.2/30 && topo_route natA default 203.0.113.1
+	topo_addr gwB wan0 10.2.0.2/24 && topo_route gwB default 10.2.0.1
+	topo_addr natB lan0 10.2.0.1/24
+	topo_addr natB wan0 198.51.100.2/30 && topo_route natB default 198.51.100.1
+	topo_addr internet natA 203.0.113.1/30
+	topo_addr internet natB 198.51.100.1/30
+	topo_addr internet hub 192.0.2.9/29
+	topo_addr internet stranger 192.0.2.129/29
+	topo_addr hub eth0 192.0.2.10/29 && topo_route hub default 192.0.2.9
+	topo_addr stranger eth0 192.0.2.130/29 && topo_route stranger default 192.0.2.129
+	for node in natA natB internet; do in_ns $node sysctl -qw net.ipv4.ip_forward=1; done
+}
+
+topo_ipv6() {
+	local node
+	for node in natA natB internet; do in_ns $node sysctl -qw net.ipv6.conf.all.forwarding=1; done
+	topo_addr gwA wan0 2001:db8:a::2/64 && topo_route gwA default 2001:db8:a::1
+	topo_addr natA lan0 2001:db8:a::1/64
+	topo_addr natA wan0 2001:db8:1::2/64 && topo_route natA default 2001:db8:1::1
+	topo_addr gwB wan0 2001:db8:b::2/64 && topo_route gwB default 2001:db8:b::1
+	topo_addr natB lan0 2001:db8:b::1/64
+	topo_addr natB wan0 2001:db8:2::2/64 && topo_route natB default 2001:db8:2::1
+	topo_addr internet natA 2001:db8:1::1/64
+	topo_addr internet natB 2001:db8:2::1/64
+	topo_addr internet hub 2001:db8:c::1/64
+	topo_addr internet stranger 2001:db8:d::1/64
+	topo_route internet 2001:db8:a::/64 2001:db8:1::2
+	topo_route internet 2001:db8:b::/64 2001:db8:2::2
+	topo_addr hub eth0 2001:db8:c::10/64 && topo_route hub default 2001:db8:c::1
+	topo_addr stranger eth0 2001:db8:d::82/64 && topo_route stranger default 2001:db8:d::1
+}
+
 topo_up() {
 	local node
 	for node in "${TOPO_NODES[@]}"; do
 		ip netns add "$(ns "$node")" || return 1
-		# Before any interface is up: no IPv6 router solicitations or other chatter in the captures.
-		in_ns "$node" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
-			net.ipv6.conf.default.disable_ipv6=1
+		# Before any interface is up: no router solicitations or other chatter in the captures.
+		if [ "$TOPO_V6" -eq 0 ]; then
+			in_ns "$node" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+				net.ipv6.conf.default.disable_ipv6=1
+		else
+			in_ns "$node" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
+		fi
 		ip -n "$(ns "$node")" link set lo up
 	done
 	topo_wire hostA eth0 gwA lan0 "$TOPO_LAN_MTU"
@@ -118,19 +162,7 @@ topo_up() {
 	in_ns hostA ethtool -K eth0 gro on >/dev/null 2>&1 || true
 	in_ns hostB ethtool -K eth0 gro on >/dev/null 2>&1 || true
 
-	topo_addr gwA wan0 10.1.0.2/24 && topo_route gwA default 10.1.0.1
-	topo_addr natA lan0 10.1.0.1/24
-	topo_addr natA wan0 203.0.113.2/30 && topo_route natA default 203.0.113.1
-	topo_addr gwB wan0 10.2.0.2/24 && topo_route gwB default 10.2.0.1
-	topo_addr natB lan0 10.2.0.1/24
-	topo_addr natB wan0 198.51.100.2/30 && topo_route natB default 198.51.100.1
-	topo_addr internet natA 203.0.113.1/30
-	topo_addr internet natB 198.51.100.1/30
-	topo_addr internet hub 192.0.2.9/29
-	topo_addr internet stranger 192.0.2.129/29
-	topo_addr hub eth0 192.0.2.10/29 && topo_route hub default 192.0.2.9
-	topo_addr stranger eth0 192.0.2.130/29 && topo_route stranger default 192.0.2.129
-	in_ns internet sysctl -qw net.ipv4.ip_forward=1
+	if [ "$TOPO_V6" -eq 0 ]; then topo_ipv4; else topo_ipv6; fi
 	topo_nat natA
 	topo_nat natB
 }
