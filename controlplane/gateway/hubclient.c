@@ -286,14 +286,17 @@ static void send_punch(struct control *c)
 	const struct config_endpoint *hub = hublink_peer(c->hub);
 	uint8_t packet[HUBLINK_PUNCH_BYTES];
 	struct config_endpoint to;
+	uint16_t udp2_port = c->enrolment.udp2_port;
 	uint64_t ts;
 
+	if (c->config->hub_udp2_port != 0)
+		udp2_port = c->config->hub_udp2_port;
 	if (hub == NULL || !dplink_ready(c->dplink))
 		return;
 	to = *hub;
 	// Two ports in turn tell a mapping that depends on the destination from one that does not.
-	if (c->hub_punch_port++ % 2 == 1 && c->enrolment.udp2_port != 0)
-		to.port = c->enrolment.udp2_port;
+	if (c->hub_punch_port++ % 2 == 1 && udp2_port != 0)
+		to.port = udp2_port;
 	ts = control_next_ts(c);
 	if (ts == 0)
 		return;
