@@ -43,7 +43,7 @@ static struct control *start(void)
 	ops = atomic_file_libc;
 	ops.fsync = no_fsync;
 	assert_int_equal(
-		statefile_init(&c->state, scratch_path("gateway.state"), "gateway", secret, NULL),
+		statefile_init(&c->state, scratch_path("gateway.state"), "gateway", secret, &ops),
 		0);
 	return c;
 }
