@@ -142,17 +142,22 @@ static void flood_segment(
 {
 	const struct flood_peers *peers = &w->flood->peers[segment];
 	struct stream_frame f[BATCH_MAX];
-	unsigned lan = 0;
+	unsigned lan = 0, connected = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		f[i] = view(b, which[i]);
 		f[i].m = NULL;
 		lan += l2_flood_lan(w, segment, fdb_dst_idx(b->from[which[i]]), b->m[which[i]]);
 	}
-	for (unsigned i = 0; i < peers->n; i++)
+	for (unsigned i = 0; i < peers->n; i++) {
+		// A member that is not connected is nobody to flood to, and no drop.
+		if (session_tx_epoch(&w->sessions[peers->slot[i]]) == NULL)
+			continue;
 		stream_pack(w, peers->slot[i], f, n);
-	w->stats->segment[segment].flooded += (uint64_t)n * peers->n;
-	if (lan == 0 && peers->n == 0)
+		connected++;
+	}
+	w->stats->segment[segment].flooded += (uint64_t)n * connected;
+	if (lan == 0 && connected == 0)
 		worker_drop(w, DROP_FLOOD_NOBODY, n);
 }
 

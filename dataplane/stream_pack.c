@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
@@ -127,12 +126,12 @@ static void add_split(struct packer *p, const struct stream_frame *f)
 	uint8_t *to = block(p, PKT_KIND_FRAG_FIRST, f->segment, PKT_FRAG_TOTAL_LEN + part);
 
 	put_le16(to, f->bytes);
-	rte_memcpy(to + PKT_FRAG_TOTAL_LEN, f->data, part);
+	memcpy(to + PKT_FRAG_TOTAL_LEN, f->data, part);
 	while (done < f->bytes) {
 		packet_end(p);
 		packet_begin(p, f->dscp);
 		part = RTE_MIN(f->bytes - done, p->left - PKT_BLOCK_HDR_LEN);
-		rte_memcpy(block(p, PKT_KIND_FRAG_NEXT, f->segment, part), f->data + done, part);
+		memcpy(block(p, PKT_KIND_FRAG_NEXT, f->segment, part), f->data + done, part);
 		done += part;
 	}
 }
@@ -150,7 +149,7 @@ static void add_frame(struct packer *p, const struct stream_frame *f)
 	if (p->m == NULL)
 		packet_begin(p, f->dscp);
 	if (likely(p->left >= block_bytes(f)))
-		rte_memcpy(block(p, PKT_KIND_ETH, f->segment, f->bytes), f->data, f->bytes);
+		memcpy(block(p, PKT_KIND_ETH, f->segment, f->bytes), f->data, f->bytes);
 	else
 		add_split(p, f);
 }

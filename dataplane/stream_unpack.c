@@ -8,7 +8,6 @@
 
 #include <rte_hash_crc.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
 
 #include "dataplane/worker_types.h"
 
@@ -178,7 +177,7 @@ static void emit(struct stream_inners *out, struct rte_mbuf *m, uint32_t slot, u
 
 static void append(struct rte_mbuf *m, const uint8_t *data, uint16_t bytes)
 {
-	rte_memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, bytes);
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, bytes);
 	m->data_len += bytes;
 	m->pkt_len = m->data_len;
 }

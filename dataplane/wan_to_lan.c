@@ -92,12 +92,16 @@ static void data_packet(
 		lane0(w, slot, h->key_id, m, v, o->port_idx);
 		return;
 	}
+	e = session_epoch(s, h->key_id);
 	owner = (h->lane - 1u) % w->dp->n_workers;
 	if (owner != w->id) {
-		hand_off(w, owner, m, o->port_idx);
+		// What surely is no lane does not take the other worker's time.
+		if (e != NULL && e->n_rx_lanes != 0 && h->lane > e->n_rx_lanes)
+			drop_of(w, slot, m, DROP_LANE_UNKNOWN);
+		else
+			hand_off(w, owner, m, o->port_idx);
 		return;
 	}
-	e = session_epoch(s, h->key_id);
 	if (e == NULL) {
 		drop_of(w, slot, m, DROP_KEY_RETIRED);
 		return;

@@ -7,7 +7,6 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
 #include <rte_ring.h>
 
 #include "dataplane/flood.h"
@@ -58,19 +57,23 @@ void worker_state_destroy(struct worker *w)
 
 // ---------------------------------------------------------------- packets
 
-static bool refill(struct worker *w)
+// Fill the reserve, or, where the pool is nearly empty, up to the n that are needed now.
+static bool refill(struct worker *w, unsigned n)
 {
 	unsigned want = WORKER_SPARE - w->n_spare;
 
-	if (rte_pktmbuf_alloc_bulk(w->pool, w->spare + w->n_spare, want) != 0)
-		return false;
-	w->n_spare = WORKER_SPARE;
+	if (rte_pktmbuf_alloc_bulk(w->pool, w->spare + w->n_spare, want) != 0) {
+		want = n - w->n_spare;
+		if (rte_pktmbuf_alloc_bulk(w->pool, w->spare + w->n_spare, want) != 0)
+			return false;
+	}
+	w->n_spare += want;
 	return true;
 }
 
 bool worker_mbuf_reserve(struct worker *w, unsigned n)
 {
-	if (likely(w->n_spare >= n) || refill(w))
+	if (likely(w->n_spare >= n) || refill(w, n))
 		return true;
 	worker_drop(w, DROP_NO_MBUF, 1);
 	return false;
@@ -78,7 +81,7 @@ bool worker_mbuf_reserve(struct worker *w, unsigned n)
 
 struct rte_mbuf *worker_mbuf(struct worker *w)
 {
-	if (unlikely(w->n_spare == 0) && !refill(w)) {
+	if (unlikely(w->n_spare == 0) && !refill(w, 1)) {
 		worker_drop(w, DROP_NO_MBUF, 1);
 		return NULL;
 	}
@@ -96,7 +99,7 @@ struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigne
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
-	rte_memcpy(rte_pktmbuf_mtod(m, uint8_t *), data, bytes);
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), data, bytes);
 	m->data_len = bytes;
 	m->pkt_len = bytes;
 	return m;

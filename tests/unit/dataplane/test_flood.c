@@ -228,6 +228,21 @@ static void every_member_of_a_large_segment_gets_one_copy(void **)
 	assert_int_equal(a->out[RIG_WAN].n, 13 + 12);
 }
 
+static void a_member_that_is_not_connected_costs_neither_packet_nor_drop(void **)
+{
+	struct cmd_session c = {.head.session = 77, .mac_quota = 5};
+
+	c.segments[0] = 1 << RIG_SEGMENT;
+	assert_int_equal(session_set(a->w[0], &c), 0);
+	lan(a, broadcast(8, 1));
+	assert_int_equal(a->out[RIG_WAN].n, 1);
+	assert_int_equal(rig_all_drops(a), 0);
+	assert_int_equal(rig_retire(a, SLOT, 1), 0);
+	a->dp.segments.segment[RIG_SEGMENT].n_attached = 1; // only where it came from
+	lan(a, broadcast(8, 2));
+	assert_int_equal(rig_drops(a, DROP_FLOOD_NOBODY), 1);
+}
+
 static void a_burst_to_many_peers_keeps_each_peers_order(void **)
 {
 	struct rte_mbuf *m[BATCH_MAX];
@@ -388,6 +403,7 @@ int main(void)
 		T(segments_are_made_of_what_can_be),
 		T(a_vlan_aware_segment_learns_a_mac_once_for_each_vlan),
 		T(every_member_of_a_large_segment_gets_one_copy),
+		T(a_member_that_is_not_connected_costs_neither_packet_nor_drop),
 		T(a_burst_to_many_peers_keeps_each_peers_order),
 		T(frames_for_a_peer_that_left_the_segment_are_dropped),
 		T(a_bucket_gives_its_burst_and_then_its_rate),

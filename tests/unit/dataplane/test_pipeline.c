@@ -588,6 +588,22 @@ static void a_lane_that_reaches_the_wrong_worker_is_handed_to_its_owner(void **)
 	pair_free(&p);
 }
 
+static void a_lane_that_cannot_be_is_not_handed_on(void **)
+{
+	struct pair p = pair_of(&(struct rig_options){.n_workers = 2}, 1500, CIPHER_AES_256_GCM);
+
+	introduce(&p);
+	for (unsigned lane = 3; lane < 256; lane++) {
+		struct rte_mbuf *m = one_datagram(&p, 60, lane);
+
+		rte_pktmbuf_mtod(m, uint8_t *)[DATA_AT + 1] = lane;
+		into_b(&p, m);
+	}
+	assert_int_equal(rig_drops(p.b, DROP_LANE_UNKNOWN), 253);
+	assert_int_equal(p.b->w[0]->stats->handed_off, 0);
+	pair_free(&p);
+}
+
 static void workers_share_a_lane_where_the_peer_accepts_fewer(void **)
 {
 	struct rig_options two = {.n_workers = 2}, one = {.n_workers = 1};
@@ -769,6 +785,7 @@ int main(void)
 		cmocka_unit_test(frames_of_different_dscp_are_not_packed_together),
 		cmocka_unit_test(ipv6_underlay_carries_a_real_checksum),
 		cmocka_unit_test(a_lane_that_reaches_the_wrong_worker_is_handed_to_its_owner),
+		cmocka_unit_test(a_lane_that_cannot_be_is_not_handed_on),
 		cmocka_unit_test(workers_share_a_lane_where_the_peer_accepts_fewer),
 		cmocka_unit_test(vlan_tags_cross_untouched_and_mapped_ones_are_swapped),
 		cmocka_unit_test(lan_ports_of_a_segment_are_switched_between_each_other),
