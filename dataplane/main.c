@@ -218,8 +218,8 @@ static int open_ports(struct runtime *rt)
 	int err = port_pool_create(rt->cfg, &rt->pool, why);
 
 	for (unsigned i = 0; err == 0 && i < rt->cfg->n_ports; i++) {
-		err = port_open(&rt->cfg->ports[i], (uint8_t)i, rt->pool, &rt->dp.port[i],
-			&rt->port[i], why);
+		err = port_open(&rt->cfg->ports[i], (uint8_t)i, rt->pool,
+			rt->cfg->polling == CONFIG_POLL_BUSY, &rt->dp.port[i], &rt->port[i], why);
 		if (err < 0)
 			break;
 		rt->dp.n_ports++;

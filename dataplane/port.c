@@ -398,8 +398,20 @@ static int fds_new_socket(const struct fd_set_seen *before, int family)
 	return -1;
 }
 
+// A worker that busy-polls and loses its CPU meanwhile holds the queue: nobody else may receive on
+// it, and veth has room for 256 frames. So the kernel's busy polling is for workers that have their
+// CPU to themselves. The driver goes on calling recvfrom() on an idle queue, which then only wakes
+// a NIC that asks for it.
+static void busy_poll_off(int fd)
+{
+	int off = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &off, sizeof(off));
+	(void)setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &off, sizeof(off));
+}
+
 static int set_queues_up(const struct config_port *cfg, uint16_t id, struct rte_mempool *pool,
-	struct port_rt *rt, char *why)
+	bool busy_poll, struct port_rt *rt, char *why)
 {
 	uint16_t n_rx = cfg->kind == CONFIG_KIND_AF_XDP ? AF_XDP_RING : OTHER_RING;
 	uint16_t n_tx = n_rx;
@@ -425,14 +437,17 @@ static int set_queues_up(const struct config_port *cfg, uint16_t id, struct rte_
 				eal_last_error());
 			return err;
 		}
-		if (cfg->kind == CONFIG_KIND_AF_XDP)
-			rt->queue_fd[q] = fds_new_socket(&before, AF_XDP);
+		if (cfg->kind != CONFIG_KIND_AF_XDP)
+			continue;
+		rt->queue_fd[q] = fds_new_socket(&before, AF_XDP);
+		if (!busy_poll && rt->queue_fd[q] >= 0)
+			busy_poll_off(rt->queue_fd[q]);
 	}
 	return 0;
 }
 
 static int start(const struct config_port *cfg, uint16_t id, struct rte_mempool *pool,
-	struct port_rt *rt, char *why)
+	bool busy_poll, struct port_rt *rt, char *why)
 {
 	struct rte_eth_conf conf = {.rxmode.mtu = cfg->mtu};
 	struct rte_eth_dev_info info;
@@ -461,7 +476,7 @@ static int start(const struct config_port *cfg, uint16_t id, struct rte_mempool 
 			rt->n_queues, cfg->mtu, strerror(-err), eal_last_error());
 		return err;
 	}
-	err = set_queues_up(cfg, id, pool, rt, why);
+	err = set_queues_up(cfg, id, pool, busy_poll, rt, why);
 	if (err < 0)
 		return err;
 	err = rte_eth_dev_start(id);
@@ -497,7 +512,7 @@ static void detach_ours(const struct port_rt *rt)
 		(void)xdp_detach(rt->ifindex, &attached);
 }
 
-int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool,
+int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
 	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
 {
 	struct port port = {.idx = idx, .mtu = cfg->mtu, .rx = port_eth_rx, .tx = port_eth_tx};
@@ -513,7 +528,7 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 		WHY(why, "port %s: DPDK has no device %s (%s)", cfg->name, name, eal_last_error());
 		return -ENODEV;
 	}
-	err = start(cfg, port.dpdk_port, pool, rt, why);
+	err = start(cfg, port.dpdk_port, pool, busy_poll, rt, why);
 	if (err == 0 && cfg->kind == CONFIG_KIND_AF_XDP)
 		err = open_maps(cfg, rt, why);
 	if (err < 0) {

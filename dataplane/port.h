@@ -40,8 +40,9 @@ int port_pool_create(const struct dataplane_config *cfg, struct rte_mempool **re
 // XDP program; takes our own stale one off. errors: -errno, with a sentence in why.
 int port_prepare(const struct config_port *cfg, struct port_rt *rt, char why[PORT_WHY_BYTES]);
 
-// Open and start it. `idx` is its place in the YAML. errors: -errno, with a sentence in why.
-int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool,
+// Open and start it. `idx` is its place in the YAML; busy_poll: workers have their CPUs to
+// themselves. errors: -errno, with a sentence in why.
+int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
 	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES]);
 
 // Stop a port, at the end of the process; our program is taken off an AF_XDP interface.

@@ -39,8 +39,8 @@ struct rt_rig {
 	uint32_t seq;
 };
 
-// EAL without hugepages or devices, once a process.
-void rt_rig_init(void);
+// EAL without hugepages or devices, once a process; main is lcore 0 of n.
+void rt_rig_init(unsigned n_lcores);
 
 struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers);
 void rt_rig_destroy(struct rt_rig *r);

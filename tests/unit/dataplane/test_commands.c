@@ -308,6 +308,6 @@ int main(void)
 			a_dump_waits_for_room_in_the_ring, set_up, tear_down),
 	};
 
-	rt_rig_init();
+	rt_rig_init(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,6 @@ int main(void)
 			a_deadline_ends_an_epoch_without_control, set_up, tear_down),
 	};
 
-	rt_rig_init();
+	rt_rig_init(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

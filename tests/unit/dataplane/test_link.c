@@ -373,6 +373,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_table_is_read_page_by_page, set_up, tear_down),
 	};
 
-	rt_rig_init();
+	rt_rig_init(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_bell_rings_once_for_many, set_up, tear_down),
 	};
 
-	rt_rig_init();
+	rt_rig_init(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
