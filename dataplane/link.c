@@ -2,6 +2,7 @@
 #include "dataplane/link.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,15 @@ int link_fd(const struct link_server *link)
 	return link->epoll_fd;
 }
 
+// The socket is made as root; control runs under the configured account alone.
+static int give_to_user(const struct link_server *link)
+{
+	const char *user = link->rt->cfg->user;
+	const struct passwd *pw = user != NULL && geteuid() == 0 ? getpwnam(user) : NULL;
+
+	return pw != NULL && chown(link->path, pw->pw_uid, pw->pw_gid) < 0 ? -errno : 0;
+}
+
 static int listen_at(struct link_server *link)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -425,6 +435,8 @@ static int listen_at(struct link_server *link)
 	(void)unlink(link->path);
 	if (bind(link->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 		chmod(link->path, 0660) < 0 || listen(link->listen_fd, 4) < 0)
+		return -errno;
+	if (give_to_user(link) < 0)
 		return -errno;
 	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (link->epoll_fd < 0 ||
