@@ -30,6 +30,7 @@ unmount() {
 	for m in dev/pts dev/hugepages dev proc sys/fs/bpf sys run; do
 		! mountpoint -q "$root/$m" || umount -R "$root/$m" 2>/dev/null || umount -Rl "$root/$m"
 	done
+	! mountpoint -q "$root" || umount "$root" 2>/dev/null || umount -l "$root"
 }
 cleanup() {
 	unmount
@@ -49,6 +50,9 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
 rm -rf "$root"/etc/apt/apt.conf.d/*docker* "$root/etc/apt/sources.list" && cp -a /etc/apt/sources.list* "$root/etc/apt/" 2>/dev/null
 [ -s "$root/etc/apt/sources.list" ] || ls "$root"/etc/apt/sources.list.d/* >/dev/null 2>&1 || echo "deb $mirror bookworm main" >"$root/etc/apt/sources.list"
+echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
+# `ip netns exec` changes how / is shared, for which / must be a mount.
+mount --bind "$root" "$root" && mount --make-private "$root"
 for m in proc sys dev; do mount --rbind "/$m" "$root/$m" && mount --make-rslave "$root/$m"; done
 mount -t tmpfs none "$root/run"
 
