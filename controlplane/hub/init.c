@@ -168,7 +168,7 @@ int hub_new_issuing(const struct hub_config *cfg, struct hub_error *ret_error)
 	char path[512];
 	int err = hub_path(path, sizeof(path), cfg, "root.key");
 
-	// Looked at first: the old key is put aside before the root is opened.
+	// Looked at first, because its way out is another than that of any other refusal.
 	if (err == 0 && access(path, R_OK) < 0) {
 		err = -errno;
 		hub_error_set(ret_error,

@@ -209,6 +209,26 @@ static void interrupted_creation_is_resumed_with_the_same_key(void **state)
 		-EKEYREJECTED);
 }
 
+static void replacement_that_the_root_refuses_leaves_the_old_issuing_key_in_place(void **state)
+{
+	struct authority_error err;
+	struct authority *a = make_authority();
+	uint8_t old_spki[32];
+
+	memcpy(old_spki, authority_issuing_spki(a), sizeof(old_spki));
+	authority_close(a);
+	scratch_write("pass", "other horse\n", 12, 0600);
+	assert_int_equal(authority_create_issuing(
+				 scratch_dir, NETWORK, &secret, &secret, &cheap, NOW, true, &err),
+		-EKEYREJECTED);
+	assert_int_equal(access(scratch_path("issuing.key.old"), F_OK), -1);
+	assert_int_equal(access(scratch_path("issuing.crt.old"), F_OK), -1);
+	scratch_write("pass", "correct horse\n", 14, 0600);
+	assert_int_equal(authority_open(scratch_dir, &secret, NOW, &a, &err), 0);
+	assert_memory_equal(old_spki, authority_issuing_spki(a), sizeof(old_spki));
+	authority_close(a);
+}
+
 static void replaced_issuing_key_works_and_the_old_one_is_kept(void **state)
 {
 	struct authority_error err;
@@ -330,6 +350,7 @@ int main(void)
 		CASE(issuing_key_of_another_certificate_is_refused),
 		CASE(expired_issuing_certificate_does_not_open),
 		CASE(interrupted_creation_is_resumed_with_the_same_key),
+		CASE(replacement_that_the_root_refuses_leaves_the_old_issuing_key_in_place),
 		CASE(replaced_issuing_key_works_and_the_old_one_is_kept),
 		CASE(leaf_is_small_and_says_what_was_asked),
 		CASE(longest_name_still_fits_a_leaf),
