@@ -155,6 +155,20 @@ bool l2_tag_push(struct rte_mbuf *m, uint16_t vid)
 	return true;
 }
 
+// Whether a frame would leave in a VLAN of the port that is another attachment's: a tag that came
+// in from elsewhere must not lead into another segment.
+static bool leaves_segment(
+	const struct segment_table *t, const struct attachment *a, const struct rte_mbuf *m)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t vid;
+
+	if (a->vid != 0 || data[12] != 0x81 || data[13] != 0x00 || m->data_len < 18)
+		return false;
+	vid = (data[14] & 0x0f) << 8 | data[15];
+	return vid != 0 && t->by_port[a->port_idx][vid] != ATTACHMENT_NONE;
+}
+
 void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 {
 	const struct attachment *a = &w->dp->segments.attachment[attachment];
@@ -164,8 +178,14 @@ void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 	uint16_t be_type;
 
 	memcpy(&be_type, rte_pktmbuf_mtod_offset(m, uint8_t *, 12), sizeof(be_type));
-	if (is_tag(be_type))
+	if (is_tag(be_type)) {
 		most += 2 * TAG_BYTES;
+		if (unlikely(leaves_segment(&w->dp->segments, a, m))) {
+			worker_drop(w, DROP_VLAN_FILTER, 1);
+			rte_pktmbuf_free(m);
+			return;
+		}
+	}
 	if (unlikely(m->data_len > most)) {
 		worker_drop(w, DROP_TX_MTU, 1);
 		rte_pktmbuf_free(m);

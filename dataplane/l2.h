@@ -48,7 +48,7 @@ void l2_lookup_batch(struct worker *w, struct l2_batch *b);
 void l2_tag_pop(struct rte_mbuf *m);
 bool l2_tag_push(struct rte_mbuf *m, uint16_t vid);
 
-// Send a frame to a LAN attachment; takes it. drops: TX_MTU, TX_HEADROOM
+// Send a frame to a LAN attachment; takes it. drops: VLAN_FILTER, TX_MTU, TX_HEADROOM
 void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
 // Copies to every attachment of a segment but one (ATTACHMENT_NONE: to all); the frame stays the
 // caller's. Returns how many.

@@ -663,6 +663,36 @@ static void vlan_tags_cross_untouched_and_mapped_ones_are_swapped(void **)
 	pair_free(&p);
 }
 
+// VLAN 20 of b's LAN port is another segment's: neither a peer nor a host behind two tags gets there
+// from segment 1.
+static void a_tag_does_not_lead_into_another_segments_vlan(void **)
+{
+	struct pair p = pair_new();
+	uint8_t frame[64] = {2, 0, 0, 0, 0, HOST_B, 2, 0, 0, 0, 0, HOST_A, 0x81, 0, 0x20, 20, 0x88,
+		0xb5, 1, 2, 3};
+	struct rte_mbuf *m = rig_bytes(frame, sizeof(frame));
+
+	assert_int_equal(segment_attach(&p.b->dp.segments, 2, RIG_LAN, 20), 0);
+	rig_in(p.a, 0, RIG_LAN, &m, 1);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	assert_int_equal(rig_drops(p.b, DROP_VLAN_FILTER), 1);
+	assert_int_equal(p.b->out[RIG_LAN2].n, 1); // there the tag is within VLAN 100
+
+	m = rig_bytes(frame, sizeof(frame));
+	assert_true(l2_tag_push(m, 100));
+	rig_in(p.b, 0, RIG_LAN2, &m, 1);
+	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	assert_int_equal(rig_drops(p.b, DROP_VLAN_FILTER), 2);
+
+	frame[15] = 21; // nobody's: it belongs to the rest of the port
+	m = rig_bytes(frame, sizeof(frame));
+	rig_in(p.a, 0, RIG_LAN, &m, 1);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
+	pair_free(&p);
+}
+
 static void lan_ports_of_a_segment_are_switched_between_each_other(void **)
 {
 	struct pair p = pair_new();
@@ -788,6 +818,7 @@ int main(void)
 		cmocka_unit_test(a_lane_that_cannot_be_is_not_handed_on),
 		cmocka_unit_test(workers_share_a_lane_where_the_peer_accepts_fewer),
 		cmocka_unit_test(vlan_tags_cross_untouched_and_mapped_ones_are_swapped),
+		cmocka_unit_test(a_tag_does_not_lead_into_another_segments_vlan),
 		cmocka_unit_test(lan_ports_of_a_segment_are_switched_between_each_other),
 		cmocka_unit_test(a_rekey_loses_nothing_and_the_client_follows_the_first_new_packet),
 		cmocka_unit_test(a_transmit_key_is_never_installed_twice),
