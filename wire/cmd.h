@@ -76,7 +76,7 @@ struct cmd_head {
 
 struct cmd_session {
 	struct cmd_head head;
-	uint8_t peer_id[32]; // BLAKE2b-256 of the peer's name, for a restarted control
+	uint8_t peer_id[32];  // BLAKE2b-256 of the peer's name, for a restarted control
 	uint8_t segments[32]; // bit n: the peer belongs to segment n
 	uint32_t mac_quota;   // learned addresses at most; ≥ 1
 	uint8_t role;         // 0 we are client, 1 we are server (PROTOCOL.md §1)

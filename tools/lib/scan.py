@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A stranger's scan: datagrams of every plausible shape, TCP connections, to the given endpoints.
 
-usage: scan.py DATAGRAMS ADDRESS:PORT...     (seeded, so that a run repeats)
+usage: scan.py DATAGRAMS ADDRESS:PORT[/udp]...     (/udp: no TCP connection there; seeded, so that a run repeats)
 """
 import random
 import socket
@@ -34,7 +34,8 @@ def datagram(r):
 
 def main():
     n = int(sys.argv[1])
-    ends = [(a.rsplit(":", 1)[0], int(a.rsplit(":", 1)[1])) for a in sys.argv[2:]]
+    names = [a.removesuffix("/udp") for a in sys.argv[2:]]
+    ends = [(a.rsplit(":", 1)[0], int(a.rsplit(":", 1)[1])) for a in names]
     r = random.Random(7667)
     sent = 0
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -45,7 +46,9 @@ def main():
         except OSError:
             pass
     opened = 0
-    for end in ends:
+    for arg, end in zip(sys.argv[2:], ends):
+        if arg.endswith("/udp"):
+            continue
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         tcp.settimeout(0.3)
         try:
