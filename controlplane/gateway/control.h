@@ -118,9 +118,11 @@ struct control {
 	bool enrolled;
 	struct enrol_state enrolment;
 	struct x509_trust *trust;
-	struct x509_facts cert; // ours
-	struct x509_bytes issuers[X509_ISSUERS_MAX];
-	unsigned n_issuers;
+	struct x509_facts cert;                      // ours
+	struct x509_bytes issuers[X509_ISSUERS_MAX]; // issuers.c: ours first, then the other one
+	unsigned n_issuers, n_own_issuers;
+	uint8_t other_issuer[X509_CA_BYTES_MAX];
+	size_t other_issuer_len; // 0: none
 	char identity_note[256]; // why we cannot authenticate, "" when we can
 	uint8_t *revocations;    // bytes of the list held, NULL for none
 	size_t revocations_len;
@@ -235,6 +237,11 @@ void hubclient_stop(struct control *c);
 void hubclient_publish(struct control *c, struct gw_peer *gp);
 void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason);
 void hubclient_tick(struct control *c);
+
+// issuers.c: issuing certificates, ours and another while the hub changes over.
+void issuers_set_own(struct control *c, const struct der_list *chain); // of our own certificate
+void issuers_add(struct control *c, struct x509_bytes issuer);      // copied; verified at each use
+void issuers_take(struct control *c, const struct der_list *chain); // what the hub tells
 
 // revoke.c: the revocation list.
 int revoke_take(struct control *c, const uint8_t *list, size_t len);

@@ -336,7 +336,16 @@ static void renew(struct control *c)
 static void take_cert(struct control *c, const uint8_t *body, size_t len)
 {
 	struct peer_now now = control_now();
-	int err = enrol_accept_renewal(
+	uint8_t old[X509_CA_BYTES_MAX];
+	size_t old_len = 0;
+	int err;
+
+	// Peers that have not renewed yet still come under the issuer that we had.
+	if (c->n_own_issuers == 1 && c->issuers[0].len <= sizeof(old)) {
+		old_len = c->issuers[0].len;
+		memcpy(old, c->issuers[0].der, old_len);
+	}
+	err = enrol_accept_renewal(
 		c->config->state_dir, c->trust, c->my_pk, clock_unix_s(), body, len, &c->enrolment);
 
 	if (err == 0)
@@ -345,6 +354,7 @@ static void take_cert(struct control *c, const uint8_t *body, size_t len)
 		log_error("certificate: the renewal was not accepted: %s", strerror(-err));
 		return;
 	}
+	issuers_add(c, (struct x509_bytes){old, old_len});
 	log_notice("certificate: renewed");
 	hublink_set_chain(c->hub, c->enrolment.chain, c->enrolment.chain_len);
 	// New keys carry the new certificate's expiry, without a gap.
@@ -385,6 +395,10 @@ static void on_record(void *ctx, uint16_t type, const uint8_t *body, size_t len)
 		break;
 	case RECORD_CERT:
 		take_cert(c, body, len);
+		break;
+	case RECORD_POLICY:
+		if (r.policy.has_chain)
+			issuers_take(c, &r.policy.chain);
 		break;
 	case RECORD_ERROR:
 		log_warning("hub: %s: %s", record_type_name(r.error.in_reply_to),

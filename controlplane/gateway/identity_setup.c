@@ -125,10 +125,7 @@ static enum x509_refusal check_own(struct control *c, const struct der_list *lis
 {
 	struct x509_chain chain = {.leaf = {list->cert[0].der, list->cert[0].len}};
 
-	c->n_issuers = 0;
-	for (unsigned i = 1; i + 1 < list->n && c->n_issuers < X509_ISSUERS_MAX; i++)
-		c->issuers[c->n_issuers++] =
-			(struct x509_bytes){list->cert[i].der, list->cert[i].len};
+	issuers_set_own(c, list);
 	memcpy(chain.issuers, c->issuers, sizeof(chain.issuers));
 	chain.n_issuers = c->n_issuers;
 	return x509_verify(
