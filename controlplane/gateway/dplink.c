@@ -67,7 +67,7 @@ static void detach(struct dplink *dp)
 static int map_stats(struct dplink *dp, int fd)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-	const struct stats_head *head;
+	struct stats_head head;
 	struct stat st;
 	void *map;
 
@@ -77,13 +77,12 @@ static int map_stats(struct dplink *dp, int fd)
 	map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	if (!dplink_stats_ok(map, st.st_size, &dp->hello)) {
+	if (!dplink_stats_ok(map, st.st_size, &dp->hello, &head)) {
 		munmap(map, st.st_size);
 		return -EPROTO;
 	}
-	head = map;
-	dp->stats_workers = *(const volatile uint64_t *)&head->worker_offset;
-	dp->stats_sessions = *(const volatile uint64_t *)&head->session_offset;
+	dp->stats_workers = head.worker_offset;
+	dp->stats_sessions = head.session_offset;
 	dp->stats = map;
 	dp->stats_bytes = st.st_size;
 	return 0;

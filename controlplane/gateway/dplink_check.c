@@ -93,17 +93,18 @@ bool dplink_punt_ok(const struct punt *punt, unsigned worker, const struct link_
 	       path_ok(&punt->from, false, hello) && punt->from.be_dport != 0;
 }
 
-bool dplink_stats_ok(
-	const struct stats_head *stats, size_t mapped_bytes, const struct link_hello *hello)
+bool dplink_stats_ok(const struct stats_head *stats, size_t mapped_bytes,
+	const struct link_hello *hello, struct stats_head *ret_head)
 {
 	struct stats_head head;
 	size_t workers_end, sessions_end;
 
 	if (mapped_bytes < sizeof(head))
 		return false;
-	// The data-plane can change the page while we look: judge a copy, and rely on the copy's
-	// facts only through what HELLO fixed.
+	// The data-plane can change the page while we look: judge a copy, hand out the copy, and
+	// keep the compiler from looking at the page a second time.
 	memcpy(&head, stats, sizeof(head));
+	__asm__ volatile("" ::: "memory");
 	if (head.magic != STATS_MAGIC || head.version != SHM_VERSION ||
 		head.n_workers != hello->n_workers || head.n_ports != hello->n_ports ||
 		head.n_sessions != hello->max_sessions || head.total_bytes > mapped_bytes)
@@ -114,7 +115,10 @@ bool dplink_stats_ok(
 	workers_end = head.worker_offset + sizeof(struct stats_worker) * head.n_workers;
 	sessions_end = head.session_offset +
 		       sizeof(struct stats_session) * head.n_workers * (size_t)head.n_sessions;
-	return workers_end <= mapped_bytes && sessions_end <= mapped_bytes;
+	if (workers_end > mapped_bytes || sessions_end > mapped_bytes)
+		return false;
+	*ret_head = head;
+	return true;
 }
 
 bool dplink_fdb_ok(const struct link_fdb *fdb, size_t n_bytes, const struct link_hello *hello)

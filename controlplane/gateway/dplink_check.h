@@ -22,9 +22,10 @@ bool dplink_event_ok(const struct event *event, unsigned worker, const struct li
 // An element of worker's punt or lane-0 ring.
 bool dplink_punt_ok(const struct punt *punt, unsigned worker, const struct link_hello *hello);
 
-// The stats pages, mapped_bytes long: everything the offsets name lies inside.
-bool dplink_stats_ok(
-	const struct stats_head *stats, size_t mapped_bytes, const struct link_hello *hello);
+// The stats pages, mapped_bytes long: everything the offsets name lies inside. The data-plane can
+// write these pages at any time, so only the head in ret_head has been judged, not the one there.
+bool dplink_stats_ok(const struct stats_head *stats, size_t mapped_bytes,
+	const struct link_hello *hello, struct stats_head *ret_head);
 
 // A page of the forwarding table of n_bytes.
 bool dplink_fdb_ok(const struct link_fdb *fdb, size_t n_bytes, const struct link_hello *hello);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What a hostile data-plane may say and nobody gets to see: each field on its own, and noise.
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -195,28 +197,76 @@ static void stats_that_reach_beyond_their_memory_are_refused(void **state)
 				  .worker_offset = 4096,
 				  .session_offset = sessions,
 				  .total_bytes = total},
-			  h = good;
+			  h = good, judged;
 
-	assert_true(dplink_stats_ok(&h, total, &hello));
-	assert_false(dplink_stats_ok(&h, total - 1, &hello));
-	assert_false(dplink_stats_ok(&h, sizeof(h) - 1, &hello));
+	assert_true(dplink_stats_ok(&h, total, &hello, &judged));
+	assert_false(dplink_stats_ok(&h, total - 1, &hello, &judged));
+	assert_false(dplink_stats_ok(&h, sizeof(h) - 1, &hello, &judged));
 	h.session_offset = UINT64_MAX - 63;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
 	h = good;
 	h.worker_offset = 1ull << 63;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
 	h = good;
 	h.worker_offset = 4097;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
 	h = good;
 	h.session_offset += 64;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
 	h = good;
 	h.n_workers = 16;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
 	h = good;
 	h.n_sessions = 1u << 24;
-	assert_false(dplink_stats_ok(&h, total, &hello));
+	assert_false(dplink_stats_ok(&h, total, &hello, &judged));
+}
+
+struct liar {
+	struct stats_head head;
+	atomic_bool stop;
+	size_t good;
+};
+
+static void *change_offsets(void *arg)
+{
+	struct liar *liar = arg;
+	volatile uint64_t *offset = &liar->head.session_offset;
+
+	while (!atomic_load_explicit(&liar->stop, memory_order_relaxed)) {
+		*offset = 1ull << 40;
+		*offset = liar->good;
+	}
+	return NULL;
+}
+
+static void offsets_changed_while_they_are_judged_are_never_handed_out(void **state)
+{
+	size_t sessions = 4096 + sizeof(struct stats_worker) * 2;
+	size_t total = sessions + sizeof(struct stats_session) * 2 * 64;
+	struct liar liar = {.head = {.magic = STATS_MAGIC,
+				    .version = SHM_VERSION,
+				    .n_workers = 2,
+				    .n_ports = 2,
+				    .n_sessions = 64,
+				    .worker_offset = 4096,
+				    .session_offset = sessions,
+				    .total_bytes = total},
+		.good = sessions};
+	struct stats_head judged = {0};
+	unsigned n_ok = 0, n_bad = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, change_offsets, &liar), 0);
+	for (unsigned i = 0; i < 2000000; i++) {
+		if (!dplink_stats_ok(&liar.head, total, &hello, &judged))
+			continue;
+		n_ok++;
+		n_bad += judged.session_offset != sessions;
+	}
+	atomic_store(&liar.stop, true);
+	pthread_join(thread, NULL);
+	assert_true(n_ok > 0);
+	assert_int_equal(n_bad, 0);
 }
 
 static void table_pages_with_more_rows_than_bytes_are_refused(void **state)
@@ -286,6 +336,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			punts_longer_than_their_slot_or_from_nowhere_are_refused, setup),
 		cmocka_unit_test_setup(stats_that_reach_beyond_their_memory_are_refused, setup),
+		cmocka_unit_test_setup(
+			offsets_changed_while_they_are_judged_are_never_handed_out, setup),
 		cmocka_unit_test_setup(table_pages_with_more_rows_than_bytes_are_refused, setup),
 		cmocka_unit_test_setup(noise_never_passes_with_an_index_out_of_bounds, setup),
 	};
