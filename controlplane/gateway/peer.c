@@ -546,6 +546,19 @@ static void tick_rekey(struct peer *p, const struct peer_now *now)
 	p->rekey_at_us = now->mono_us + ASK_EVERY_US;
 }
 
+// The data-plane enforces the deadlines by its own clock and says so; should its word be lost, the
+// control lane's keys still die on time.
+static void end_overdue(struct peer *p, const struct peer_now *now)
+{
+	for (unsigned i = 0; i < KEYRING_EPOCHS; i++) {
+		const struct epoch *e = &p->keys.epoch[i];
+
+		if (e->state != EPOCH_FREE && keyring_deadline_us(e, now->mono_us,
+						      now->unix_us / 1000000) <= now->mono_us)
+			peer_epoch_ended(p, e->rx_key_id, now);
+	}
+}
+
 void peer_tick(struct peer *p, const struct peer_now *now)
 {
 	uint32_t due;
@@ -561,6 +574,11 @@ void peer_tick(struct peer *p, const struct peer_now *now)
 	if (p->server.phase == SERVER_M2 &&
 		now->mono_us >= p->server.started_us + SERVER_PATIENCE_US)
 		server_stop(p);
+	// An answer of a worker that was lost must not lock the peer out for good.
+	if (p->server.phase == SERVER_INSTALL &&
+		now->mono_us >= p->server.install_us + PEER_INSTALL_US)
+		peer_installed(p, p->server.rx_key_id, -ETIMEDOUT, now);
+	end_overdue(p, now);
 	if (p->is_client)
 		client_tick(p, now);
 	punch_tick(p, now);
@@ -573,9 +591,10 @@ uint64_t peer_next_us(const struct peer *p)
 
 	if (p->state == PEER_CLOSING || !p->dataplane)
 		return UINT64_MAX;
-	if ((p->client.phase == CLIENT_M1 || p->client.phase == CLIENT_M3) &&
-		p->client.next_us < next)
+	if (p->client.phase != CLIENT_REST && p->client.next_us < next)
 		next = p->client.next_us;
+	if (p->server.phase == SERVER_INSTALL && p->server.install_us + PEER_INSTALL_US < next)
+		next = p->server.install_us + PEER_INSTALL_US;
 	if (p->punch.on && p->punch.next_us < next)
 		next = p->punch.next_us;
 	if (p->state == PEER_UP && p->rekey_at_us != 0 && p->rekey_at_us < next)

@@ -33,6 +33,7 @@
 #define PEER_BURST_STEPS   20 // 250 ms for 5 s
 #define PEER_ROUND_US      5000000ull
 #define PEER_ROUND_MAX_US  60000000ull
+#define PEER_INSTALL_US    5000000ull // for every worker to answer
 
 struct peer;
 
@@ -129,8 +130,8 @@ struct peer_client {
 	struct hs_client hs;
 	struct pkt_m1 m1;
 	uint64_t started_us;
-	unsigned n_sent; // of the message now being repeated
-	uint64_t next_us;
+	unsigned n_sent;         // of the message now being repeated
+	uint64_t next_us;        // in CLIENT_INSTALL: when the workers' answers count as lost
 	uint64_t retry_taken_us; // last RETRY obeyed
 	uint8_t m3[PKT_HS_MAX_LEN];
 	size_t m3_len;
@@ -153,6 +154,7 @@ struct peer_server {
 	uint8_t m4[PKT_MIN_LEN];
 	size_t m4_len;
 	uint64_t started_us;
+	uint64_t install_us; // SERVER_INSTALL began
 	double m1_tokens;
 	uint64_t m1_tokens_us;
 };

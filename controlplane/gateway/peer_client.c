@@ -3,6 +3,7 @@
 // The client's half of a peer: M1 until an M2 comes, M3 until the new epoch is proven.
 #include "controlplane/gateway/peer_internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sodium.h>
 
@@ -165,10 +166,12 @@ void client_m2(struct peer *p, const struct config_endpoint *from, const uint8_t
 	}
 	c->m2_from = *from;
 	c->rx_key_id = result.rx_key_id;
-	if (peer_begin_install(p, c->pairing_idx, &result, now) == 0)
+	if (peer_begin_install(p, c->pairing_idx, &result, now) == 0) {
 		c->phase = CLIENT_INSTALL;
-	else
+		c->next_us = now->mono_us + PEER_INSTALL_US;
+	} else {
 		c->n_sent = PEER_BURST_STEPS + 1; // this M1 is spent; the next round makes another
+	}
 	hs_result_wipe(&result);
 }
 
@@ -228,8 +231,12 @@ void client_tick(struct peer *p, const struct peer_now *now)
 	struct peer_client *c = &p->client;
 	unsigned n_m3 = sizeof(m3_gap_ms) / sizeof(m3_gap_ms[0]);
 
-	if ((c->phase != CLIENT_M1 && c->phase != CLIENT_M3) || now->mono_us < c->next_us)
+	if (c->phase == CLIENT_REST || now->mono_us < c->next_us)
 		return;
+	if (c->phase == CLIENT_INSTALL) {
+		peer_installed(p, c->rx_key_id, -ETIMEDOUT, now);
+		return;
+	}
 	if (c->phase == CLIENT_M3 && c->n_sent < n_m3) {
 		send_m3(p, now);
 		return;

@@ -159,6 +159,7 @@ void server_m3(struct peer *p, const struct config_endpoint *from, const uint8_t
 	s->m3_from = *from;
 	s->rx_key_id = result.rx_key_id;
 	s->phase = SERVER_INSTALL;
+	s->install_us = now->mono_us;
 	if (peer_begin_install(p, s->pairing_idx, &result, now) < 0)
 		server_stop(p);
 	hs_result_wipe(&result);

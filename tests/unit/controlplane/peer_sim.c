@@ -305,6 +305,10 @@ static void run_dataplane(struct sim *s, struct sim_side *side)
 
 		if (key->rx_key_id == 0 || key->ready || key->ready_us > s->now_us)
 			continue;
+		if (side->install_hangs) {
+			key->ready_us = UINT64_MAX; // the answer is lost
+			continue;
+		}
 		key->ready = !side->install_fails;
 		key->ready_us = UINT64_MAX;
 		peer_installed(

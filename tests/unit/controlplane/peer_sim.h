@@ -42,7 +42,7 @@ struct sim_side {
 	uint32_t tx_key_id;
 	unsigned n_sent[256]; // datagrams by first byte
 	unsigned n_installs, n_closed;
-	bool install_fails, cert_fails;
+	bool install_fails, install_hangs, cert_fails;
 	uint16_t close_reason;
 	uint64_t ts;
 	struct config_endpoint path;

@@ -215,6 +215,49 @@ static void refused_install_gives_up_these_keys_and_tries_again(void **state)
 	sim_fini(&world);
 }
 
+static void lost_answer_to_an_install_is_not_waited_for_for_ever(void **state)
+{
+	for (unsigned idx = 0; idx < 2; idx++) {
+		sim_init(&world, 70 + idx);
+		world.side[idx].install_hangs = true;
+		sim_introduce(&world);
+		assert_true(sim_run_until_up(&world, 4000000) == UINT64_MAX);
+		assert_int_equal(world.side[idx].n_installs, 1);
+		world.side[idx].install_hangs = false;
+		assert_true(sim_run_until_up(&world, 60000000) != UINT64_MAX);
+		assert_int_equal(world.violations, 0);
+		sim_fini(&world);
+	}
+}
+
+static void keys_die_on_time_when_the_data_plane_does_not_say_so(void **state)
+{
+	static const uint8_t zeros[sizeof(struct ctl_lane)];
+	struct peer_now now;
+
+	sim_init(&world, 72);
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	world.cut = true;
+	sim_run(&world, 590000000);
+	for (unsigned i = 0; i < 2; i++)
+		assert_non_null(keyring_current(&world.side[i].peer.keys));
+	sim_run(&world, 11000000);
+	now = sim_time(&world);
+	for (unsigned i = 0; i < 2; i++) {
+		struct peer *p = &world.side[i].peer;
+
+		peer_tick(p, &now);
+		assert_null(keyring_current(&p->keys));
+		assert_int_equal(p->state, PEER_CONNECTING);
+		for (unsigned k = 0; k < KEYRING_EPOCHS; k++)
+			assert_memory_equal(&p->lane0[k], zeros, sizeof(zeros));
+	}
+	world.cut = false;
+	assert_true(sim_run_until_up(&world, 120000000) != UINT64_MAX);
+	sim_fini(&world);
+}
+
 static void forced_cipher_that_the_peer_lacks_is_no_connection(void **state)
 {
 	sim_init(&world, 9);
@@ -593,6 +636,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_sent_before_an_introduction),
 		cmocka_unit_test(refused_certificate_ends_in_silence_and_a_reason),
 		cmocka_unit_test(refused_install_gives_up_these_keys_and_tries_again),
+		cmocka_unit_test(lost_answer_to_an_install_is_not_waited_for_for_ever),
+		cmocka_unit_test(keys_die_on_time_when_the_data_plane_does_not_say_so),
 		cmocka_unit_test(forced_cipher_that_the_peer_lacks_is_no_connection),
 		cmocka_unit_test(expired_intents_stop_all_sending),
 		cmocka_unit_test(burst_is_bounded_and_rounds_back_off),
