@@ -131,10 +131,12 @@ static void take(
 	if (len != PKT_PUNCH_LEN || bytes[0] != PKT_TYPE_PUNCH)
 		return;
 	g = gates_find(&h->gates, bytes, len, clock_unix_s());
-	if (g == NULL || !bucket_take(&g->knocks, KNOCKS_PER_S, KNOCKS_BURST, clock_mono_us()))
-		return;
-	if (!(g->is_token ? token_ts_ok(k, p, &from->addr, clock_unix_us())
-			  : gateway_ts_ok(g, p, &from->addr)))
+	// A replay is dropped before it costs a token, or one recorded PUNCH would drown fresh
+	// ones.
+	if (g == NULL ||
+		!(g->is_token ? token_ts_ok(k, p, &from->addr, clock_unix_us())
+			      : gateway_ts_ok(g, p, &from->addr)) ||
+		!bucket_take(&g->knocks, KNOCKS_PER_S, KNOCKS_BURST, clock_mono_us()))
 		return;
 	h->counters.knocks++;
 	remember(k, p, &from->addr);

@@ -325,15 +325,16 @@ static bool hello_is_new(struct hub *h, struct gate *g, const struct pkt_m1 *m1)
 {
 	uint64_t ts = m1->hs.ts, now = clock_unix_us();
 
+	// A replay is dropped before it costs a token, or one recorded M1 would shut its owner out.
+	if (g->is_token ? ts + TOKEN_TS_US < now || ts > now + TOKEN_TS_US
+			: ts <= g->m1_ts || ts > INT64_MAX)
+		return false;
 	if (!bucket_take(&g->hellos, HELLOS_PER_S, HELLOS_BURST, clock_mono_us()))
 		return false;
-	if (g->is_token) {
-		if (ts + TOKEN_TS_US < now || ts > now + TOKEN_TS_US)
-			return false;
+	if (g->is_token)
 		return store_token_seen(h->store, g->token_id, ts, m1->x, now - 2 * TOKEN_TS_US) ==
 		       0;
-	}
-	if (ts <= g->m1_ts || ts > INT64_MAX || store_set_m1_ts(h->store, g->gateway, ts) < 0)
+	if (store_set_m1_ts(h->store, g->gateway, ts) < 0)
 		return false;
 	g->m1_ts = ts;
 	return true;

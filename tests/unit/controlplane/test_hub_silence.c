@@ -289,6 +289,49 @@ static void a_replayed_hello_under_a_token_gets_nothing(void **)
 	close(fd);
 }
 
+// Who can record but not hold up a gateway's messages cannot use up its share with copies either.
+static void copies_do_not_use_up_what_a_gateway_may_send(void **)
+{
+	struct sockaddr_in me = {.sin_family = AF_INET}, to = hub_addr(0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), tcp;
+	struct pkt_punch punch;
+	struct pair p;
+	struct pkt_m1 m1;
+	json_int_t knocks;
+
+	gate_pair(&p, gw.name);
+	make_m1(&p, clock_unix_us(), &m1);
+	for (unsigned i = 0; i < 40; i++) {
+		tcp = connect_from(80 + i, 1000);
+		assert_true(tcp >= 0);
+		send_frame(tcp, &m1, sizeof(m1));
+		if (i == 0)
+			assert_true(hear(tcp, 2000) > 0);
+		close(tcp);
+	}
+	make_m1(&p, clock_unix_us(), &m1);
+	tcp = connect_from(79, 1000);
+	send_frame(tcp, &m1, sizeof(m1));
+	assert_true(hear(tcp, 2000) > 0);
+	close(tcp);
+
+	me.sin_addr.s_addr = htonl(0x7f000009);
+	assert_int_equal(bind(fd, (struct sockaddr *)&me, sizeof(me)), 0);
+	pair_punch_build(&p, clock_unix_us(), clock_unix_s(), 0, &punch);
+	sendto(fd, &punch, sizeof(punch), 0, (struct sockaddr *)&to, sizeof(to));
+	pair_punch_build(&p, clock_unix_us() - 1000000, clock_unix_s(), 0, &punch);
+	for (unsigned i = 0; i < 300; i++) {
+		sendto(fd, &punch, sizeof(punch), 0, (struct sockaddr *)&to, sizeof(to));
+		usleep(100);
+	}
+	knocks = fixture_status(&fix, "knocks");
+	pair_punch_build(&p, clock_unix_us(), clock_unix_s(), 0, &punch);
+	sendto(fd, &punch, sizeof(punch), 0, (struct sockaddr *)&to, sizeof(to));
+	usleep(50000);
+	assert_int_equal(fixture_status(&fix, "knocks"), knocks + 1);
+	close(fd);
+}
+
 static void half_open_connections_are_capped_and_end_after_five_seconds(void **)
 {
 	static int fds[300];
@@ -439,6 +482,7 @@ int main(void)
 		cmocka_unit_test(nothing_invalid_gets_a_byte_over_tcp),
 		cmocka_unit_test(a_replayed_hello_gets_nothing),
 		cmocka_unit_test(a_replayed_hello_under_a_token_gets_nothing),
+		cmocka_unit_test(copies_do_not_use_up_what_a_gateway_may_send),
 		cmocka_unit_test(half_open_connections_are_capped_and_end_after_five_seconds),
 	};
 	static const struct CMUnitTest filter[] = {
