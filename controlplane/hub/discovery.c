@@ -255,7 +255,9 @@ static void store_new(struct hub *h, struct link *l, const struct record_put_int
 	memcpy(mine.to_name, i->to, i->to_len);
 	memcpy(mine.body, put->intent, put->len);
 	pair_hash(mine.hash, put->intent, put->len);
-	if (store_put_intent(h->store, &mine) < 0) {
+	if ((!had_old && store_prune_intents(
+				 h->store, mine.from, h->cfg->limits.intents_per_gateway) < 0) ||
+		store_put_intent(h->store, &mine) < 0) {
 		log_error("the store fails: %s", store_error(h->store));
 		records_refuse(h, l, RECORD_PUT_INTENT, RECORD_E_INTERNAL, "the store failed");
 		return;

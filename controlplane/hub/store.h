@@ -164,6 +164,8 @@ int store_find_intent_hash(struct store *s, const uint8_t hash[32], struct store
 int store_match_intent(struct store *s, const uint8_t hash[32], const uint8_t other[32]);
 int store_drop_intent(struct store *s, const uint8_t hash[32]);
 int store_drop_intents_of(struct store *s, int64_t gateway);
+// Of a gateway's intents that are gone keep the newest only, or withdrawing would escape the quota.
+int store_prune_intents(struct store *s, int64_t gateway, unsigned keep);
 int store_expire_intents(struct store *s, uint64_t now);
 int store_count_intents(struct store *s, int64_t gateway, // 0: of all
 	unsigned *ret_open, unsigned *ret_matched);

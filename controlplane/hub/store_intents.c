@@ -73,6 +73,11 @@ int store_drop_intents_of(struct store *s, int64_t gateway)
 	return store_run(s, store_query(s, Q_INTENT_DROP_OF, "i", gateway));
 }
 
+int store_prune_intents(struct store *s, int64_t gateway, unsigned keep)
+{
+	return store_run(s, store_query(s, Q_INTENT_PRUNE, "ii", gateway, (int64_t)keep));
+}
+
 int store_expire_intents(struct store *s, uint64_t now)
 {
 	return store_run(s, store_query(s, Q_INTENT_EXPIRE, "i", (int64_t)now));

@@ -121,6 +121,9 @@
 	X(INTENT_DROP_OF, "UPDATE intents SET state = 2, other = NULL WHERE sender = ?")           \
 	X(INTENT_EXPIRE, "UPDATE intents SET state = 2, other = NULL "                             \
 			 "WHERE not_after < ? AND state <> 2")                                     \
+	X(INTENT_PRUNE, "DELETE FROM intents WHERE sender = ?1 AND state = 2 AND to_name NOT IN "  \
+			"(SELECT to_name FROM intents WHERE sender = ?1 AND state = 2 "            \
+			"ORDER BY serial DESC LIMIT ?2)")                                          \
 	X(INTENT_COUNT,                                                                            \
 		"SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1) "     \
 		"FROM intents WHERE ?1 = 0 OR sender = ?1")

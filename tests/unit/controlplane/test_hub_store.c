@@ -268,6 +268,35 @@ struct racer {
 	pthread_barrier_t *barrier;
 };
 
+static void withdrawn_intents_do_not_pile_up(void **)
+{
+	struct store_intent i = {.len = 1, .not_after = 100, .state = STORE_INTENT_GONE};
+	uint8_t pk[32], gate[32] = {1};
+	struct bench b;
+	int64_t id, other;
+
+	open_bench(&b, false);
+	fresh_key(pk);
+	assert_int_equal(store_add_gateway(b.store, "piles.example", pk, gate, 1, &id), 0);
+	fresh_key(pk);
+	assert_int_equal(store_add_gateway(b.store, "other.example", pk, gate, 1, &other), 0);
+	for (unsigned n = 0; n < 60; n++) {
+		i.from = n < 50 ? id : other;
+		i.serial = 1000 + n;
+		i.state = n % 10 == 0 ? STORE_INTENT_OPEN : STORE_INTENT_GONE;
+		snprintf(i.to_name, sizeof(i.to_name), "p%u.example", n);
+		randombytes_buf(i.hash, sizeof(i.hash));
+		assert_int_equal(store_put_intent(b.store, &i), 0);
+	}
+	assert_int_equal(store_prune_intents(b.store, id, 8), 0);
+	// The newest eight that are gone, all that are not, and nothing of another gateway.
+	assert_int_equal(count("SELECT count(*) FROM intents WHERE serial < 1050"), 8 + 5);
+	assert_int_equal(
+		count("SELECT count(*) FROM intents WHERE serial BETWEEN 1042 AND 1049"), 8);
+	assert_int_equal(count("SELECT count(*) FROM intents WHERE serial >= 1050"), 10);
+	close_bench(&b);
+}
+
 static void *race(void *arg)
 {
 	struct racer *r = arg;
@@ -503,6 +532,7 @@ int main(void)
 		cmocka_unit_test(files_of_another_version_or_absent_are_refused),
 		cmocka_unit_test(refusals_change_nothing),
 		cmocka_unit_test(an_m1_under_a_token_is_remembered_across_restarts),
+		cmocka_unit_test(withdrawn_intents_do_not_pile_up),
 		cmocka_unit_test(a_revoked_gateway_is_on_the_list_and_its_name_is_free),
 		cmocka_unit_test(two_at_once_with_one_token_are_one_a_thousand_times),
 		cmocka_unit_test(a_kill_in_the_middle_of_issuing_leaves_all_or_nothing),
