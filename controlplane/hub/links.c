@@ -407,8 +407,11 @@ static void go_up(struct link *l, uint64_t peer_list)
 		links_close(l, false);
 		return;
 	}
-	if (l->gate->is_token)
+	// A token buys one request, not a place: its holder could take all of them.
+	if (l->gate->is_token) {
+		uv_timer_start(&l->timer, on_hello_over, LINKS_HELLO_S * 1000, 0);
 		return;
+	}
 	if (l->gate->link != NULL)
 		links_close(l->gate->link, false);
 	l->gate->link = l;
