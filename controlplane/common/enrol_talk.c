@@ -319,7 +319,7 @@ static int refused(struct enrol_run_state *r, const struct record_error *e)
 static int accept_cert(struct enrol_run_state *r, const struct record_cert *cert)
 {
 	struct x509_facts facts;
-	enum x509_refusal why;
+	enum x509_refusal why = X509_OK;
 
 	if ((cert->flags & RECORD_CERT_HAS_GATE) == 0 ||
 		enrol_check_chain(r->trust, &cert->chain, r->p->name, r->pk, clock_unix_s(), &facts,
@@ -327,7 +327,8 @@ static int accept_cert(struct enrol_run_state *r, const struct record_cert *cert
 		return enrol_fail(r, ENROL_ERR_PROOF,
 			"See the hub's log, and this machine's clock.",
 			"The hub sent a certificate that does not hold: %s",
-			why != X509_OK ? x509_strerror(why) : "another key's.");
+			why != X509_OK ? x509_strerror(why)
+				       : "it is another key's, or came without its secret.");
 	r->chain_len = der_list_build(&cert->chain, r->chain, sizeof(r->chain));
 	if (r->chain_len == 0)
 		return enrol_fail(r, ENROL_ERR_PROOF, "See the hub's log.",
