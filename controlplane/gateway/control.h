@@ -245,6 +245,9 @@ void issuers_take(struct control *c, const struct der_list *chain); // what the 
 
 // revoke.c: the revocation list.
 int revoke_take(struct control *c, const uint8_t *list, size_t len);
+// The list of our own state file: it was verified when it came, and neither a wrong clock nor a
+// missing certificate at start may make us forget it.
+int revoke_restore(struct control *c, const uint8_t *list, size_t len);
 void revoke_enforce(struct control *c);
 bool revoke_names(const struct control *c, const struct x509_facts *facts);
 

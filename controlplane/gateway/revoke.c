@@ -32,10 +32,33 @@ static int verify(struct control *c, const struct revocation_view *view)
 	return err;
 }
 
+// Hold a copy of a list that is known to be good.
+static int hold(struct control *c, const uint8_t *list, size_t len)
+{
+	uint8_t *copy = malloc(len);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, list, len);
+	free(c->revocations);
+	c->revocations = copy;
+	c->revocations_len = len;
+	revocation_parse(copy, len, &c->revocation_view);
+	c->env.rl = c->revocation_view.number;
+	return 0;
+}
+
+int revoke_restore(struct control *c, const uint8_t *list, size_t len)
+{
+	struct revocation_view view;
+	int err = revocation_parse(list, len, &view);
+
+	return err == 0 ? hold(c, list, len) : err;
+}
+
 int revoke_take(struct control *c, const uint8_t *list, size_t len)
 {
 	struct revocation_view view;
-	uint8_t *copy;
 	int err = revocation_parse(list, len, &view);
 
 	if (err == 0)
@@ -47,15 +70,9 @@ int revoke_take(struct control *c, const uint8_t *list, size_t len)
 	}
 	if (c->revocations != NULL && view.number <= c->env.rl)
 		return 0;
-	copy = malloc(len);
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, list, len);
-	free(c->revocations);
-	c->revocations = copy;
-	c->revocations_len = len;
-	revocation_parse(copy, len, &c->revocation_view);
-	c->env.rl = c->revocation_view.number;
+	err = hold(c, list, len);
+	if (err < 0)
+		return err;
 	log_notice("revocation list %llu taken: %u entries", (unsigned long long)c->env.rl,
 		c->revocation_view.n_entries);
 	state_mark(c);

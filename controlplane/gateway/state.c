@@ -229,8 +229,8 @@ static int parse(struct control *c, const uint8_t *blob, size_t len)
 	c->ts_last = c->ts_reserved;
 	list_len = bytes_take_le32(&r);
 	list = bytes_take(&r, list_len);
-	if (list != NULL && list_len > 0)
-		revoke_take(c, list, list_len);
+	if (list != NULL && list_len > 0 && revoke_restore(c, list, list_len) < 0)
+		return -EBADMSG;
 	c->n_drops = bytes_take_u8(&r);
 	if (c->n_drops > CONTROL_DROPS_MAX)
 		return -EBADMSG;
@@ -255,10 +255,10 @@ int state_load(struct control *c)
 	if (blob == NULL)
 		return -ENOMEM;
 	err = statefile_load(&c->state, blob, STATEFILE_BLOB_MAX, &len);
-	if (err == 0)
+	if (err == 0) {
 		err = parse(c, blob, len);
-	if (err == 0)
-		sodium_memzero(blob, len);
+		sodium_memzero(blob, len); // pair keys, also where the rest is not understood
+	}
 	free(blob);
 	if (err == -ENOENT)
 		return 0;

@@ -55,6 +55,7 @@ static void stop(struct control *c)
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&c->loop), 0);
 	statefile_fini(&c->state);
+	free(c->revocations);
 	free(c->peers);
 	free(c);
 }
@@ -104,6 +105,37 @@ static struct gw_peer *fill(struct control *c)
 	c->n_drops = 1;
 	c->drops[0] = (struct dropped_intent){{1, 2}, RECORD_DROP_WITHDRAWN};
 	return gp;
+}
+
+// A clock that is wrong at boot, or a certificate that is not there, makes nobody forget whom the
+// network has thrown out.
+static void revocations_survive_although_nothing_can_be_verified_at_start(void **state)
+{
+	struct revocation_entry gone = {.serial = {1, 2}, .serial_len = 2, .until = UINT64_MAX};
+	static const uint8_t net_id[16], spki[32], seed[32];
+	uint8_t list[512];
+	size_t len;
+	struct control *c = start();
+
+	assert_int_equal(revocation_build(&gone, 1, net_id, 7, UINT32_MAX, spki, list,
+				 sizeof(list), &len),
+		0);
+	assert_int_equal(revocation_sign(seed, list, sizeof(list), &len), 0);
+	assert_int_equal(revoke_restore(c, list, len), 0);
+	assert_int_equal(state_save(c), 0);
+	stop(c);
+	for (unsigned i = 0; i < 2; i++) {
+		c = start();
+		assert_null(c->trust);
+		assert_int_equal(state_load(c), 0);
+		assert_int_equal(c->env.rl, 7);
+		assert_int_equal(c->revocations_len, len);
+		assert_memory_equal(c->revocations, list, len);
+		assert_true(revocation_contains(
+			&c->revocation_view, gone.serial, gone.serial_len, spki));
+		assert_int_equal(state_save(c), 0);
+		stop(c);
+	}
 }
 
 // ------------------------------------------------------------------ refusals
@@ -282,6 +314,7 @@ static void nothing_stored_is_a_fresh_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(revocations_survive_although_nothing_can_be_verified_at_start),
 		CASE(file_of_another_identity_is_refused),
 		CASE(cut_short_or_of_another_version_is_refused),
 		CASE(noise_in_place_of_the_blob_does_not_crash),
