@@ -45,6 +45,7 @@ struct gw_peer {
 	bool session;    // the data-plane has it
 	uint8_t segments[CONTROL_SEGMENT_BYTES];
 	bool has_pin, has_psk;
+	bool needs_psk; // the YAML names one
 	uint8_t pin[32];
 	uint8_t psk[32];
 	struct own_intent intent;

@@ -278,6 +278,7 @@ static void apply(struct gw_peer *gp, const struct config_peer *cfg)
 	gp->has_pin = cfg->has_pin;
 	memcpy(gp->pin, cfg->pin, sizeof(gp->pin));
 	gp->has_psk = false;
+	gp->needs_psk = cfg->psk_file != NULL;
 	if (cfg->psk_file != NULL) {
 		err = read_psk(cfg->psk_file, gp->psk);
 		gp->has_psk = err == 0;
@@ -301,6 +302,7 @@ int peers_configure(struct control *c, const struct gateway_config *config)
 		if (gp == NULL || config_peer_by_name(config, gp->sm.name) != NULL)
 			continue;
 		gp->configured = false;
+		gp->needs_psk = gp->has_psk = false;
 		if (!gp->runtime && gp->wanted)
 			peers_unwant(c, gp, PKT_CLOSE_WITHDRAWN);
 	}

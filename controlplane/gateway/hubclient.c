@@ -180,6 +180,7 @@ static void take_match(struct control *c, const struct record_match *match)
 	judge.memory = &gp->memory;
 	judge.pin = gp->has_pin ? gp->pin : NULL;
 	judge.psk = gp->has_psk ? gp->psk : NULL;
+	judge.needs_psk = gp->needs_psk;
 	refusal = intent_judge(&judge, match, &pairing, &memory, &why);
 	if (refusal == INTENT_REFUSE_CONSUMED || refusal == INTENT_REFUSE_OTHER) {
 		const struct peer_pairing *have = &gp->sm.pairing[gp->sm.newest];

@@ -83,6 +83,12 @@ static enum intent_refusal judge_own(
 {
 	const struct own_intent *own = j->own;
 
+	// "No PSK" is another secret than the one that was asked for.
+	if (j->needs_psk && j->psk == NULL) {
+		*ret_text = "the file with the peer's PSK could not be read; correct it and reload";
+		return INTENT_REFUSE_PSK;
+	}
+
 	if (!own->made) {
 		*ret_text = "no intent of this gateway is outstanding for that peer";
 		return INTENT_REFUSE_NO_OWN;

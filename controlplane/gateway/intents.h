@@ -73,6 +73,7 @@ enum intent_refusal {
 	INTENT_REFUSE_USED,        // theirs served a match before
 	INTENT_REFUSE_HASH,        // the match names another intent than it carries
 	INTENT_REFUSE_PAIR,        // no pair key comes of it
+	INTENT_REFUSE_PSK,         // the configuration asks for a PSK that is not there
 };
 
 // Everything that this gateway knows by itself.
@@ -84,6 +85,7 @@ struct intent_judge {
 	const struct intent_memory *memory;
 	const uint8_t *pin; // 32 or NULL
 	const uint8_t *psk; // 32 or NULL
+	bool needs_psk;     // without it nothing is accepted
 	const struct x509_trust *trust;
 	const struct revocation_view *revocations; // or NULL
 	uint64_t now_s;

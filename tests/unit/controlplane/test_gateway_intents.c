@@ -344,6 +344,11 @@ static void other_hash(void)
 	match.theirs_hash = a.own.hash;
 }
 
+static void psk_unreadable(void)
+{
+	judge.needs_psk = true;
+}
+
 static void every_check_refuses_alone(void **state)
 {
 	static const struct {
@@ -362,6 +367,7 @@ static void every_check_refuses_alone(void **state)
 		{"certificate expired", cert_expired, INTENT_REFUSE_CERTIFICATE},
 		{"revoked", revoked, INTENT_REFUSE_REVOKED},
 		{"not the pinned key", wrong_pin, INTENT_REFUSE_PIN},
+		{"PSK asked for but not there", psk_unreadable, INTENT_REFUSE_PSK},
 		{"key changed", key_changed, INTENT_REFUSE_KEY_CHANGED},
 		{"rollover signed by the new key", rollover_by_the_new_key,
 			INTENT_REFUSE_KEY_CHANGED},
