@@ -261,6 +261,29 @@ static void set_addresses(struct gw_peer *gp, const struct config_peer *cfg)
 		peer_candidates_set(&gp->sm, list, n, 0, &now);
 }
 
+// A pin counts from the moment it is in the YAML, also against a peer that is connected or was
+// before the restart.
+static void enforce_pin(struct gw_peer *gp)
+{
+	struct peer_now now = control_now();
+	bool hit = false;
+
+	for (unsigned i = 0; gp->has_pin && i < 2; i++) {
+		const struct peer_pairing *pairing = &gp->sm.pairing[i];
+
+		hit |= pairing->live && sodium_memcmp(pairing->peer_key, gp->pin, 32) != 0;
+	}
+	if (!hit)
+		return;
+	log_warning("peer %s: its key is not the one pinned: connection ended", gp->sm.name);
+	peer_close(&gp->sm, PKT_CLOSE_WITHDRAWN, true, &now);
+	sessions_delete(gp);
+	intent_wipe(&gp->intent);
+	// The pin names the key to accept; that the other one was here first counts no more.
+	gp->memory.has_key = false;
+	peer_set_error(&gp->sm, "the peer's key is not the one pinned in the configuration", &now);
+}
+
 static void apply(struct gw_peer *gp, const struct config_peer *cfg)
 {
 	struct control *c = gp->control;
@@ -277,6 +300,7 @@ static void apply(struct gw_peer *gp, const struct config_peer *cfg)
 								   : FORCE_NONE;
 	gp->has_pin = cfg->has_pin;
 	memcpy(gp->pin, cfg->pin, sizeof(gp->pin));
+	enforce_pin(gp);
 	gp->has_psk = false;
 	gp->needs_psk = cfg->psk_file != NULL;
 	if (cfg->psk_file != NULL) {
@@ -302,7 +326,7 @@ int peers_configure(struct control *c, const struct gateway_config *config)
 		if (gp == NULL || config_peer_by_name(config, gp->sm.name) != NULL)
 			continue;
 		gp->configured = false;
-		gp->needs_psk = gp->has_psk = false;
+		gp->needs_psk = gp->has_psk = gp->has_pin = false;
 		if (!gp->runtime && gp->wanted)
 			peers_unwant(c, gp, PKT_CLOSE_WITHDRAWN);
 	}

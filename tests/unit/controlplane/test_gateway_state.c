@@ -107,6 +107,31 @@ static struct gw_peer *fill(struct control *c)
 	return gp;
 }
 
+static void pin_counts_against_a_peer_that_was_there_before_it(void **state)
+{
+	struct config_peer peer = {.name = "b.example", .has_pin = true, .intent = true};
+	struct gateway_config pinned = config;
+
+	pinned.peers = &peer;
+	pinned.n_peers = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		struct control *c = start();
+		struct gw_peer *gp = fill(c);
+
+		// fill() gives the two pairings different keys; let them be one here.
+		memset(gp->sm.pairing[0].peer_key, 25, 32);
+		memset(peer.pin, i == 0 ? 25 : 26, 32);
+		assert_int_equal(peers_configure(c, &pinned), 0);
+		for (unsigned k = 0; k < 2; k++)
+			assert_int_equal(gp->sm.pairing[k].live, i == 0);
+		assert_int_equal(gp->intent.made, i == 0);
+		assert_int_equal(gp->memory.has_key, i == 0);
+		assert_int_equal(gp->memory.serial, 333);
+		assert_true(gp->wanted);
+		stop(c);
+	}
+}
+
 // A clock that is wrong at boot, or a certificate that is not there, makes nobody forget whom the
 // network has thrown out.
 static void revocations_survive_although_nothing_can_be_verified_at_start(void **state)
@@ -117,8 +142,8 @@ static void revocations_survive_although_nothing_can_be_verified_at_start(void *
 	size_t len;
 	struct control *c = start();
 
-	assert_int_equal(revocation_build(&gone, 1, net_id, 7, UINT32_MAX, spki, list,
-				 sizeof(list), &len),
+	assert_int_equal(
+		revocation_build(&gone, 1, net_id, 7, UINT32_MAX, spki, list, sizeof(list), &len),
 		0);
 	assert_int_equal(revocation_sign(seed, list, sizeof(list), &len), 0);
 	assert_int_equal(revoke_restore(c, list, len), 0);
@@ -314,6 +339,7 @@ static void nothing_stored_is_a_fresh_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(pin_counts_against_a_peer_that_was_there_before_it),
 		CASE(revocations_survive_although_nothing_can_be_verified_at_start),
 		CASE(file_of_another_identity_is_refused),
 		CASE(cut_short_or_of_another_version_is_refused),
