@@ -26,6 +26,22 @@ static int hs_sign(void *ctx, const char *label, const uint8_t *msg, size_t len,
 	return control_sign(ctx, label, msg, len, sig);
 }
 
+// A certificate that was renewed since the introduction has another serial, and a revocation may
+// name that one alone.
+static void note_serial(struct control *c, const char *name, const struct x509_facts *facts)
+{
+	struct gw_peer *gp = peers_find(c, name);
+
+	for (unsigned i = 0; gp != NULL && i < 2; i++) {
+		struct peer_pairing *pairing = &gp->sm.pairing[i];
+
+		if (!pairing->live || memcmp(pairing->peer_key, facts->pk, 32) != 0)
+			continue;
+		memcpy(pairing->peer_serial, facts->serial, sizeof(pairing->peer_serial));
+		pairing->peer_serial_len = facts->serial_len;
+	}
+}
+
 static int hs_check_cert(void *ctx, enum hs_field kind, const struct der_list *field,
 	const char *name, uint8_t ret_pk[32], uint64_t *ret_not_after_s)
 {
@@ -47,6 +63,7 @@ static int hs_check_cert(void *ctx, enum hs_field kind, const struct der_list *f
 		log_warning("peer %s: certificate refused: %s", name, x509_strerror(refusal));
 		return -EKEYREJECTED;
 	}
+	note_serial(c, name, &facts);
 	memcpy(ret_pk, facts.pk, 32);
 	*ret_not_after_s = facts.chain_not_after;
 	return 0;
