@@ -12,6 +12,8 @@
 #include "controlplane/common/clock.h"
 #include "wire/drop.h"
 
+#define FDB_ROWS_MAX (1u << 20)
+
 // The data-plane may write while we read: every counter is read once.
 #define READ(field) (*(const volatile uint64_t *)&(field))
 
@@ -334,6 +336,9 @@ static void on_fdb(void *ctx, int status, const struct link_fdb *fdb)
 		if (call->segment < 0 || fdb->entry[i].segment == call->segment)
 			json_array_append_new(call->rows, fdb_row(c, &fdb->entry[i]));
 	}
+	// A table has an end, whatever the data-plane says.
+	if (status == 0 && json_array_size(call->rows) > FDB_ROWS_MAX)
+		status = -EPROTO;
 	if (status == 0 && fdb->next_cursor != 0) {
 		status = dplink_fdb_get(c->dplink, fdb->next_cursor, on_fdb, call);
 		if (status == 0)

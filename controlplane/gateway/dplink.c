@@ -17,6 +17,7 @@
 #define RETRY_MAX_MS   500
 #define SEND_TIMEOUT_S 1
 #define RECEIVED_FDS   4
+#define SOCKET_BURST   64 // messages per wake-up, so that nobody keeps the loop for himself
 
 static void connect_later(struct dplink *dp);
 
@@ -232,13 +233,13 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 	ssize_t n;
 	int err;
 
-	while (dp->poll == poll) {
+	for (unsigned i = 0; i < SOCKET_BURST && dp->poll == poll; i++) {
 		n = receive(dp->fd, buf, sizeof(buf), fds, &n_fds);
 		if (n == -EAGAIN)
 			return;
 		err = n > 0 ? accept_message(dp, buf, n, fds, n_fds) : (n == 0 ? -EPIPE : (int)n);
-		for (unsigned i = 0; i < n_fds; i++)
-			close(fds[i]);
+		for (unsigned k = 0; k < n_fds; k++)
+			close(fds[k]);
 		if (err < 0) {
 			if (err != -EPIPE && err != -ECONNRESET)
 				log_warning("data-plane link closed: %s", strerror(-err));
