@@ -74,10 +74,10 @@ void candidates_send(struct control *c, struct gw_peer *gp)
 	mine.n = candidates_local(c, mine.list);
 	if (!pairing->live || mine.n == 0 || mine.ts_us == 0)
 		return;
-	// A connected peer hears it directly; the hub need not know.
-	if (gp->sm.state == PEER_UP && candidates_build(&mine, plain) == 0 &&
-		peer_send_lane0(&gp->sm, PKT_KIND_CANDIDATES, plain, sizeof(plain)) == 0)
-		return;
+	// A connected peer hears it directly and, in case it is the path that moved, through the
+	// hub.
+	if (gp->sm.state == PEER_UP && candidates_build(&mine, plain) == 0)
+		peer_send_lane0(&gp->sm, PKT_KIND_CANDIDATES, plain, sizeof(plain));
 	randombytes_buf(rnd, sizeof(rnd));
 	if (pair_seal_candidates(&pairing->pair, &mine, rnd, sealed) < 0)
 		return;
@@ -88,7 +88,7 @@ void candidates_send(struct control *c, struct gw_peer *gp)
 		gp->candidates_sent = true;
 }
 
-void candidates_announce(struct control *c)
+bool candidates_announce(struct control *c)
 {
 	struct candidate list[CANDIDATES_MAX];
 	uint8_t hash[32];
@@ -107,4 +107,23 @@ void candidates_announce(struct control *c)
 			(changed || !gp->candidates_sent))
 			candidates_send(c, gp);
 	}
+	return changed;
+}
+
+bool candidates_moved(struct control *c)
+{
+	struct config_addr addrs[LINK_PORTS_MAX][NETLINK_ADDRS_MAX];
+	uint8_t hash[32];
+	bool known = !sodium_is_zero(c->links_hash, sizeof(c->links_hash)), moved;
+
+	memset(addrs, 0, sizeof(addrs));
+	for (unsigned i = 0; i < LINK_PORTS_MAX; i++) {
+		if (c->link[i].ifindex != 0)
+			netlink_addrs_get(
+				c->netlink, c->link[i].ifindex, addrs[i], NETLINK_ADDRS_MAX);
+	}
+	crypto_generichash(hash, sizeof(hash), (uint8_t *)addrs, sizeof(addrs), NULL, 0);
+	moved = memcmp(hash, c->links_hash, sizeof(hash)) != 0;
+	memcpy(c->links_hash, hash, sizeof(hash));
+	return known && moved;
 }

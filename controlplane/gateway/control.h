@@ -161,6 +161,7 @@ struct control {
 	uint64_t hub_punch_us;
 	uint8_t hub_punch_port;
 	struct reflexive reflexive[2]; // by hub UDP port
+	uint8_t links_hash[32];        // of the WAN ports' addresses, zero before the first look
 	uint8_t candidates_sent_hash[32];
 
 	struct rpc_server *rpc;
@@ -229,12 +230,14 @@ void paths_links(struct control *c);
 
 // candidates.c: where we can be reached.
 unsigned candidates_local(struct control *c, struct candidate list[CANDIDATES_MAX]);
-void candidates_announce(struct control *c); // to every matched peer, where they changed
+bool candidates_announce(struct control *c); // to every matched peer; did they change?
 void candidates_send(struct control *c, struct gw_peer *gp);
+bool candidates_moved(struct control *c); // have the ports' own addresses changed since last asked?
 
 // hubclient.c: the link to the hub.
 int hubclient_start(struct control *c);
 void hubclient_stop(struct control *c);
+void hubclient_moved(struct control *c); // our address changed: old connections are dead
 void hubclient_publish(struct control *c, struct gw_peer *gp);
 void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason);
 void hubclient_tick(struct control *c);

@@ -486,6 +486,17 @@ void hubclient_stop(struct control *c)
 	c->hub = NULL;
 }
 
+void hubclient_moved(struct control *c)
+{
+	if (c->hub == NULL)
+		return;
+	log_notice("this gateway's address has changed: connecting to the hub again");
+	for (unsigned i = 0; i < 2; i++)
+		c->reflexive[i].known = false;
+	hublink_stop(c->hub);
+	hublink_start(c->hub);
+}
+
 void hubclient_tick(struct control *c)
 {
 	uint64_t now = clock_mono_us();

@@ -211,6 +211,8 @@ void paths_changed(void *ctx)
 		peer_retry(&gp->sm, &now);
 		peers_rearm(gp);
 	}
+	if (candidates_moved(c))
+		hubclient_moved(c);
 	candidates_announce(c);
 }
 

@@ -222,6 +222,7 @@ bool peer_switch(struct peer *p, uint32_t rx_key_id, const struct peer_now *now)
 		peer_retire_epoch(p, due);
 	p->n_handshakes++;
 	p->last_error[0] = '\0';
+	p->path_doubted = false;
 	if (p->times.up_us == 0)
 		p->times.up_us = now->mono_us;
 	punch_stop(p);

@@ -198,6 +198,7 @@ struct peer {
 	uint64_t candidates_ts;
 	bool has_path;
 	bool path_suspect; // it went silent
+	bool path_doubted; // the peer told new addresses: look there, too, without leaving the path
 	struct config_endpoint path;
 	uint16_t path_mtu;
 	uint64_t rekey_at_us; // client: start M1; server: ask

@@ -61,7 +61,7 @@ static void send_m1(struct peer *p, const struct peer_now *now)
 		p->times.first_m1_us = now->mono_us;
 	// On a known path the first rounds stay on it; a peer that does not answer there may have
 	// moved.
-	path_send(p, in_contact(p) || c->n_failed > 0, &c->m1, sizeof(c->m1));
+	path_send(p, in_contact(p) || p->path_doubted || c->n_failed > 0, &c->m1, sizeof(c->m1));
 	c->next_us = now->mono_us + m1_pause(p);
 }
 

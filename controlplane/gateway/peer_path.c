@@ -45,6 +45,7 @@ void path_use(struct peer *p, const struct config_endpoint *to)
 	p->path = *to;
 	p->has_path = true;
 	p->path_suspect = false;
+	p->path_doubted = false;
 	p->ops->path(p->ctx, p, &p->path);
 }
 
@@ -76,6 +77,15 @@ static void path_widen(struct peer *p, const struct peer_now *now)
 	}
 }
 
+static bool told(const struct peer_candidate *list, unsigned n, const struct config_endpoint *at)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (endpoint_equal(&list[i].at, at))
+			return true;
+	}
+	return false;
+}
+
 void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsigned n,
 	uint64_t ts_us, const struct peer_now *now)
 {
@@ -105,7 +115,11 @@ void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsi
 		if (find_candidate(p, &learned[i].at) < 0)
 			p->candidate[p->n_candidates++] = learned[i];
 	}
-	if (news && p->state == PEER_CONNECTING)
+	// Told while connected, and the path is not among them: the peer has moved, and the NATs
+	// between let through only those who knock.
+	if (news && p->state == PEER_UP && ts_us != 0 && !told(list, n, &p->path))
+		p->path_doubted = true;
+	if (news && (p->state == PEER_CONNECTING || p->path_doubted))
 		path_widen(p, now);
 }
 

@@ -613,6 +613,40 @@ static void dead_path_is_found_again_where_the_peer_went(void **state)
 	sim_fini(&world);
 }
 
+static void peer_that_moves_while_connected_is_looked_for(void **state)
+{
+	for (unsigned who = 0; who < 2; who++) {
+		struct sim_side *moved = &world.side[who], *other = &world.side[1 - who];
+		struct peer_candidate told = {.kind = CANDIDATE_REFLEXIVE};
+		struct peer_now now;
+		unsigned before;
+
+		sim_init(&world, 45 + who);
+		sim_introduce(&world);
+		assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+		sim_run(&world, 5000000);
+		before = other->n_sent[PKT_TYPE_M1] + other->n_sent[PKT_TYPE_PUNCH];
+		told.at = moved->at;
+		now = sim_time(&world);
+		// The present path among new addresses is no reason to doubt it.
+		peer_candidates_set(&other->peer,
+			(struct peer_candidate[]){told, {stranger(3), CANDIDATE_LOCAL, 1}}, 2,
+			now.unix_us, &now);
+		sim_run(&world, 1000000);
+		assert_int_equal(
+			before, other->n_sent[PKT_TYPE_M1] + other->n_sent[PKT_TYPE_PUNCH]);
+		moved->at.port = 9998;
+		told.at = moved->at;
+		now = sim_time(&world);
+		peer_candidates_set(&other->peer, &told, 1, now.unix_us, &now);
+		sim_run(&world, 7000000);
+		assert_true(other->n_sent[PKT_TYPE_M1] + other->n_sent[PKT_TYPE_PUNCH] > before);
+		assert_int_equal(world.side[0].peer.n_handshakes, 2);
+		assert_int_equal(world.violations, 0);
+		sim_fini(&world);
+	}
+}
+
 static void server_asks_when_the_client_forgets(void **state)
 {
 	sim_init(&world, 44);
@@ -654,6 +688,7 @@ int main(void)
 		cmocka_unit_test(older_pair_key_serves_until_the_newer_is_proven),
 		cmocka_unit_test(copies_from_beside_the_path_do_not_move_it),
 		cmocka_unit_test(dead_path_is_found_again_where_the_peer_went),
+		cmocka_unit_test(peer_that_moves_while_connected_is_looked_for),
 		cmocka_unit_test(server_asks_when_the_client_forgets),
 	};
 
