@@ -159,7 +159,7 @@ struct control {
 	struct dropped_intent drops[CONTROL_DROPS_MAX];
 	unsigned n_drops;
 	uint64_t hub_punch_us;
-	uint8_t hub_punch_port;
+	unsigned hub_punch_tries;
 	struct reflexive reflexive[2]; // by hub UDP port
 	uint8_t links_hash[32];        // of the WAN ports' addresses, zero before the first look
 	uint8_t candidates_sent_hash[32];

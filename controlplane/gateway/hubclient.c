@@ -11,12 +11,13 @@
 #include "controlplane/common/clock.h"
 #include "controlplane/common/log.h"
 
-#define PUNCH_FRESH_US   1000000ull  // until the first answer
-#define PUNCH_KEEP_US    17000000ull // keeps the NAT's mapping
-#define REFLEXIVE_OLD_US 90000000ull
-#define RENEW_EVERY_US   60000000ull
-#define REPUBLISH_US     2000000ull
-#define DAY_S            86400u
+#define PUNCH_FRESH_TRIES 10
+#define PUNCH_FRESH_US    1000000ull  // until the first answer
+#define PUNCH_KEEP_US     17000000ull // keeps the NAT's mapping
+#define REFLEXIVE_OLD_US  90000000ull
+#define RENEW_EVERY_US    60000000ull
+#define REPUBLISH_US      2000000ull
+#define DAY_S             86400u
 
 static int op_next_ts(void *ctx, uint64_t *ret_ts)
 {
@@ -282,27 +283,31 @@ static void take_drop(struct control *c, const struct record_drop_intent *drop)
 
 // ------------------------------------------------------------------ where the hub sees us
 
-static void send_punch(struct control *c)
+static void punch_port(struct control *c, const struct config_endpoint *to)
 {
-	const struct config_endpoint *hub = hublink_peer(c->hub);
 	uint8_t packet[HUBLINK_PUNCH_BYTES];
-	struct config_endpoint to;
-	uint16_t udp2_port = c->enrolment.udp2_port;
-	uint64_t ts;
+	uint64_t ts = control_next_ts(c);
 
-	if (c->config->hub_udp2_port != 0)
-		udp2_port = c->config->hub_udp2_port;
-	if (hub == NULL || !dplink_ready(c->dplink))
-		return;
-	to = *hub;
-	// Two ports in turn tell a mapping that depends on the destination from one that does not.
-	if (c->hub_punch_port++ % 2 == 1 && udp2_port != 0)
-		to.port = udp2_port;
-	ts = control_next_ts(c);
 	if (ts == 0)
 		return;
 	hublink_punch(c->hub, ts, clock_unix_s(), packet);
-	paths_send(c, NO_SESSION, &to, packet, sizeof(packet));
+	paths_send(c, NO_SESSION, to, packet, sizeof(packet));
+}
+
+// Two ports tell a mapping that depends on the destination from one that does not.
+static void send_punch(struct control *c)
+{
+	const struct config_endpoint *hub = hublink_peer(c->hub);
+	struct config_endpoint second;
+
+	if (hub == NULL || !dplink_ready(c->dplink))
+		return;
+	punch_port(c, hub);
+	if (c->enrolment.udp2_port == 0)
+		return;
+	second = *hub;
+	second.port = c->enrolment.udp2_port;
+	punch_port(c, &second);
 }
 
 static void take_observed(struct control *c, const struct record_observed_addr *seen)
@@ -416,6 +421,7 @@ static void on_up(void *ctx, uint64_t hub_list_number)
 
 	log_notice("hub %s: connected", c->enrolment.hub_name);
 	c->hub_punch_us = 0;
+	c->hub_punch_tries = 0;
 	c->renew_asked_us = 0;
 	send_drops(c);
 	for (uint32_t i = 0; i < c->n_slots; i++) {
@@ -499,21 +505,22 @@ void hubclient_moved(struct control *c)
 
 void hubclient_tick(struct control *c)
 {
-	uint64_t now = clock_mono_us();
-	bool fresh = false;
+	uint64_t now = clock_mono_us(), pause = PUNCH_KEEP_US;
 
 	for (unsigned i = 0; i < 2; i++) {
 		// An address that nobody confirms any more is no candidate.
 		if (c->reflexive[i].known && now > c->reflexive[i].seen_us + REFLEXIVE_OLD_US &&
 			is_up(c))
 			c->reflexive[i].known = false;
-		fresh |= c->reflexive[i].known;
 	}
 	if (!is_up(c))
 		return;
-	if (c->hub_punch_us == 0 ||
-		now >= c->hub_punch_us + (fresh ? PUNCH_KEEP_US : PUNCH_FRESH_US)) {
+	// Often until the first answer, but not for ever where UDP does not get through.
+	if (!c->reflexive[0].known && c->hub_punch_tries < PUNCH_FRESH_TRIES)
+		pause = PUNCH_FRESH_US;
+	if (c->hub_punch_us == 0 || now >= c->hub_punch_us + pause) {
 		c->hub_punch_us = now;
+		c->hub_punch_tries++;
 		send_punch(c);
 	}
 	renew(c);

@@ -343,6 +343,7 @@ static void synced(struct control *c)
 	candidates_announce(c);
 	// The hub can see our data port from now on.
 	c->hub_punch_us = 0;
+	c->hub_punch_tries = 0;
 	hubclient_tick(c);
 	for (uint32_t slot = 0; slot < c->n_slots; slot++) {
 		if (c->peers[slot] != NULL)
