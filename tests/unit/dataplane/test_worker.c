@@ -139,8 +139,10 @@ static struct rte_mbuf *numbered_frame(uint32_t number)
 	if (m == NULL)
 		return NULL;
 	at = (uint8_t *)rte_pktmbuf_append(m, FRAME_BYTES);
-	if (at == NULL)
-		fail_msg("the packet is too small");
+	if (at == NULL) { // too small a buffer: the caller finds no frame and fails
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
 	memset(at, 0x5c, FRAME_BYTES);
 	memcpy(at, (uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}, 14);
 	memcpy(at + 14, &number, sizeof(number));
