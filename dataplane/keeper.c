@@ -159,9 +159,11 @@ static struct challenge *challenge_find(struct keep *k, const struct path_desc *
 static void challenge_send(struct worker_rt *rt, uint32_t slot, struct challenge *c)
 {
 	c->next_ns = rt->w.now_ns + CHALLENGE_RETRY_NS;
+	// A try that the account does not allow counts: one short packet from an address that then
+	// stays silent must not hold its place for ever.
+	c->tries++;
 	if (c->tx_bytes + CHALLENGE_IP > AMPLIFICATION * c->rx_bytes)
 		return;
-	c->tries++;
 	c->tx_bytes += CHALLENGE_IP;
 	(void)path_send(
 		&rt->w, slot, &c->path, PKT_KIND_PATH_CHALLENGE, c->data, sizeof(c->data), 0);

@@ -159,6 +159,26 @@ static void without_an_answer_the_path_stays_and_little_is_sent(void **)
 	assert_false(rt_rig_event(a, 0, EV_PATH, NULL));
 }
 
+static void copies_from_silent_strangers_do_not_keep_a_peer_from_moving(void **)
+{
+	struct outer_view v = {
+		.family = 4, .payload_bytes = PKT_MIN_LEN, .be_sport = 1, .be_dport = 2};
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	static uint8_t ip[4] = {192, 0, 2, 0};
+
+	v.src_mac = mac;
+	v.dst_mac = mac;
+	v.src_ip = ip;
+	v.dst_ip = ip;
+	rt_rig_pass(a, b, RT_S);
+	for (ip[3] = 90; ip[3] < 94; ip[3]++)
+		keeper_new_source(&a->rt->worker[0]->w, 0, &v, RT_WAN);
+	rt_rig_pass(a, b, 2 * RT_S);
+	rename_b(77);
+	rt_rig_pass(a, b, 20 * RT_S);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 77);
+}
+
 static void a_response_nobody_asked_for_is_dropped(void **)
 {
 	struct outer_view v = {.family = 4, .payload_bytes = 44, .be_sport = 1, .be_dport = 2};
@@ -227,6 +247,9 @@ int main(void)
 			a_peer_that_moved_is_followed_after_it_answered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_an_answer_the_path_stays_and_little_is_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			copies_from_silent_strangers_do_not_keep_a_peer_from_moving, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_response_nobody_asked_for_is_dropped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
