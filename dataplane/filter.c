@@ -8,8 +8,8 @@
 
 #define PER_SECOND(n) (1000000000ull / (n))
 
-#define M1_DUPLICATES_INTERVAL PER_SECOND(64)
-#define M1_DUPLICATES_BURST    16
+#define DUPLICATES_INTERVAL    PER_SECOND(64)
+#define DUPLICATES_BURST       16
 #define HANDSHAKES_INTERVAL    PER_SECOND(128)
 #define HANDSHAKES_BURST       64
 #define LANE0_INTERVAL         PER_SECOND(512)
@@ -60,21 +60,31 @@ static bool mac_is_right(
 	return sodium_memcmp(mac, data + at, sizeof(mac)) == 0;
 }
 
-// PUNCH may repeat its time stamp (copies to several candidates); M1 may as a duplicate, rarely.
+static uint64_t *last_ts(struct session_pair *p, uint8_t type)
+{
+	switch (type) {
+	case PKT_TYPE_PUNCH:
+		return &p->last_punch_ts;
+	case PKT_TYPE_M1:
+		return &p->last_m1_ts;
+	default: // the time stamp of the M1 that is answered
+		return &p->last_reply_ts[type - PKT_TYPE_M2];
+	}
+}
+
+// A time stamp may come again, rarely: PUNCH goes to several candidates, the others are resent.
+// What somebody replays is never newer than what was seen, so it cannot take the share of what is.
 static enum drop_reason check_ts(struct worker *w, struct session_pair *p, const struct pkt_hs *h)
 {
-	if (h->type == PKT_TYPE_PUNCH) {
-		if (h->ts < p->last_punch_ts)
-			return DROP_HS_TS;
-	} else if (h->type == PKT_TYPE_M1) {
-		if (h->ts < p->last_m1_ts)
-			return DROP_HS_TS;
-		if (h->ts == p->last_m1_ts)
-			return bucket_take(&p->m1_duplicates, w->now_ns, M1_DUPLICATES_INTERVAL,
-				       M1_DUPLICATES_BURST)
-				       ? DROP_N
-				       : DROP_HS_DUPLICATE;
-	}
+	uint64_t last = *last_ts(p, h->type);
+
+	if (h->ts < last)
+		return DROP_HS_TS;
+	if (h->ts == last)
+		return bucket_take(&p->duplicates[h->type - PKT_TYPE_PUNCH], w->now_ns,
+			       DUPLICATES_INTERVAL, DUPLICATES_BURST)
+			       ? DROP_N
+			       : DROP_HS_DUPLICATE;
 	return bucket_take(&p->handshakes, w->now_ns, HANDSHAKES_INTERVAL, HANDSHAKES_BURST)
 		       ? DROP_N
 		       : DROP_PUNT_BUCKET;
@@ -105,10 +115,7 @@ bool filter_handshake(struct worker *w, const struct outer_view *v, uint32_t *re
 	if (*ret_reason != DROP_N)
 		return false;
 	// Only what is genuine and goes up moves the time stamps.
-	if (h->type == PKT_TYPE_PUNCH)
-		p->last_punch_ts = h->ts;
-	else if (h->type == PKT_TYPE_M1)
-		p->last_m1_ts = h->ts;
+	*last_ts(p, h->type) = h->ts;
 	return true;
 }
 

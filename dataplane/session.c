@@ -196,10 +196,12 @@ int session_tags_set(struct worker *w, const struct cmd_tags *c)
 	fresh.role = c->role;
 	fresh.last_punch_ts = RTE_MAX(c->last_punch_ts, p->last_punch_ts);
 	fresh.last_m1_ts = RTE_MAX(c->last_m1_ts, p->last_m1_ts);
+	memcpy(fresh.last_reply_ts, p->last_reply_ts, sizeof(fresh.last_reply_ts));
 	if (sodium_memcmp(p->mac_key, c->mac_key, sizeof(p->mac_key)) != 0) {
 		// Another pair key: its time stamps begin anew.
 		fresh.last_punch_ts = c->last_punch_ts;
 		fresh.last_m1_ts = c->last_m1_ts;
+		memset(fresh.last_reply_ts, 0, sizeof(fresh.last_reply_ts));
 	}
 	tags_forget(w, p);
 	if (c->n_tags == 0)

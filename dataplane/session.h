@@ -47,7 +47,9 @@ struct session_pair {
 	uint8_t mac_key[2][32];
 	uint64_t last_punch_ts;
 	uint64_t last_m1_ts;
-	struct bucket m1_duplicates;
+	uint64_t last_reply_ts[3]; // M2, M3, RETRY
+	// Replays use up their own kind's share, never that of what is new.
+	struct bucket duplicates[5]; // by type, from PUNCH on
 	struct bucket handshakes;
 };
 

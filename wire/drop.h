@@ -78,7 +78,7 @@
 	X(HS_TAG,           "hs-tag",            "The tag belongs to no pair: a stranger, or a clock more than ten minutes off.") \
 	X(HS_MAC,           "hs-mac",            "The tag is live but the mac is wrong: someone replays what he saw.") \
 	X(HS_TS,            "hs-ts",             "The timestamp is not newer than the last one: an exact replay.") \
-	X(HS_DUPLICATE,     "hs-duplicate",      "More duplicates of one M1 or PUNCH than are answered.") \
+	X(HS_DUPLICATE,     "hs-duplicate",      "More duplicates of one handshake datagram than are looked at.") \
 	X(HS_ROLE,          "hs-role",           "The message is one that this side of the pair sends, not receives.") \
 	X(PUNT_BUCKET,      "punt-bucket",       "More handshakes from one pair than its bucket allows.") \
 	X(PUNT_RING,        "punt-ring",         "Control did not take handshakes fast enough, or is not running.") \

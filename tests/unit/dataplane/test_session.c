@@ -343,6 +343,34 @@ static void a_flood_of_genuine_handshakes_is_limited(void **)
 	assert_int_equal(verdict(b, &k), DROP_N);
 }
 
+static void replays_do_not_use_up_the_share_of_what_is_new(void **)
+{
+	// What somebody saw on the wire, and what the peer sends next.
+	static const uint8_t to_server[][2] = {{PKT_TYPE_PUNCH, PKT_TYPE_M1},
+		{PKT_TYPE_M1, PKT_TYPE_M1}, {PKT_TYPE_M3, PKT_TYPE_M1}, {PKT_TYPE_M3, PKT_TYPE_M3}};
+	static const uint8_t to_client[][2] = {{PKT_TYPE_PUNCH, PKT_TYPE_M2},
+		{PKT_TYPE_M2, PKT_TYPE_M2}, {PKT_TYPE_RETRY, PKT_TYPE_M2}};
+	uint64_t ts = 100;
+
+	assert_int_equal(set_tags(a, 0, 3), 0);
+	assert_int_equal(set_tags(b, 1, 3), 0);
+	for (unsigned i = 0; i < 7; i++) {
+		struct rig_gateway *g = i < 4 ? b : a;
+		const uint8_t *pair = i < 4 ? to_server[i] : to_client[i - 4];
+		struct knock seen = knock_of(pair[0], ++ts), next = knock_of(pair[1], ++ts);
+		unsigned passed = 0;
+
+		for (unsigned k = 0; k < 1000; k++)
+			passed += verdict(g, &seen) == DROP_N;
+		assert_in_range(passed, 1, 17);
+		if (verdict(g, &next) != DROP_N)
+			fail_msg("type %02x does not pass behind replays of %02x", pair[1],
+				pair[0]);
+		if (pair[0] == pair[1])
+			assert_int_equal(verdict(g, &seen), DROP_HS_TS);
+	}
+}
+
 static void a_false_mac_does_not_move_the_time_stamp(void **)
 {
 	struct knock k = knock_of(PKT_TYPE_M1, UINT64_MAX), good = knock_of(PKT_TYPE_M1, 100);
@@ -456,6 +484,7 @@ int main(void)
 		T(messages_of_the_wrong_direction_are_refused),
 		T(old_time_stamps_and_too_many_duplicates_are_refused),
 		T(a_flood_of_genuine_handshakes_is_limited),
+		T(replays_do_not_use_up_the_share_of_what_is_new),
 		T(a_false_mac_does_not_move_the_time_stamp),
 		T(lane_0_is_limited_and_a_strange_source_does_not_use_up_the_paths_share),
 		T(a_lane_never_gives_a_counter_at_or_beyond_2_31),
