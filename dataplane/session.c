@@ -311,19 +311,11 @@ static bool lane_is_ours(const struct worker *w, const struct cmd_key *c)
 	return c->dir == 1 ? c->lane == w->id + 1 : (c->lane - 1u) % w->dp->n_workers == w->id;
 }
 
-static bool epoch_is_empty(const struct epoch *e)
-{
-	for (unsigned i = 0; i < e->n_rx; i++) {
-		if (e->rx[i] != NULL)
-			return false;
-	}
-	return e->tx == NULL;
-}
-
 int session_key_install(struct worker *w, const struct cmd_key *c)
 {
 	struct session *s = session_get(w, c->head.session);
 	struct epoch *e;
+	bool known;
 	int err;
 
 	if (s == NULL)
@@ -337,10 +329,13 @@ int session_key_install(struct worker *w, const struct cmd_key *c)
 		return -EPERM;
 	if (c->deadline_ns <= w->now_ns)
 		return -ESTALE;
+	known = session_epoch(s, c->rx_key_id) != NULL;
 	e = epoch_make(w, s, c->rx_key_id);
 	err = c->dir == 1 ? install_tx(w, e, c) : install_rx(w, e, c);
 	if (err < 0) {
-		if (epoch_is_empty(e))
+		// Only what this call made: an epoch without lanes may remember that its transmit
+		// key was used up, or be the one to send under by another worker's lane.
+		if (!known)
 			session_epoch_wipe(w, s, e);
 		return err;
 	}

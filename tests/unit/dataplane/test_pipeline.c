@@ -756,6 +756,33 @@ static void a_transmit_key_is_never_installed_twice(void **)
 	pair_free(&p);
 }
 
+// A worker without a receive lane: its epoch is empty once the transmit key is wiped.
+static void a_refused_install_forgets_nothing(void **)
+{
+	struct rig_options two = {.n_workers = 2};
+	struct pair p = pair_of(&two, 1500, CIPHER_AES_256_GCM);
+	struct cmd_key c = {
+		.head.session = SLOT,
+		.tx_key_id = 1,
+		.deadline_ns = UINT64_MAX,
+		.dir = 1,
+		.lane = 2,
+		.cipher = CIPHER_AES_256_GCM,
+		.n_lanes = 2,
+	};
+
+	for (c.rx_key_id = PKT_KEY_ID(SLOT, 7); c.rx_key_id <= PKT_KEY_ID(SLOT, 8); c.rx_key_id++) {
+		struct cmd_epoch e = {.head.session = SLOT, .rx_key_id = c.rx_key_id};
+
+		assert_int_equal(session_key_install(p.a->w[1], &c), 0);
+		assert_int_equal(session_tx_switch(p.a->w[1], &e), 0);
+	}
+	c.rx_key_id = PKT_KEY_ID(SLOT, 7);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(session_key_install(p.a->w[1], &c), -EEXIST);
+	pair_free(&p);
+}
+
 static void path_blocks_reach_the_hook_and_a_new_source_is_told(void **)
 {
 	struct pair p = pair_new();
@@ -822,6 +849,7 @@ int main(void)
 		cmocka_unit_test(lan_ports_of_a_segment_are_switched_between_each_other),
 		cmocka_unit_test(a_rekey_loses_nothing_and_the_client_follows_the_first_new_packet),
 		cmocka_unit_test(a_transmit_key_is_never_installed_twice),
+		cmocka_unit_test(a_refused_install_forgets_nothing),
 		cmocka_unit_test(path_blocks_reach_the_hook_and_a_new_source_is_told),
 	};
 
