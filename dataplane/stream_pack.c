@@ -209,7 +209,8 @@ static bool can_send(struct packer *p, const struct stream_frame *f)
 {
 	unsigned packets = 2 + f->bytes / (p->room - PKT_BLOCK_HDR_LEN);
 
-	if (unlikely(p->lane->next + packets > LANE_HARD_LIMIT)) {
+	// And one for the packet that is open, whose buffer is had but whose counter is not taken.
+	if (unlikely(p->lane->next + packets + 1 > LANE_HARD_LIMIT)) {
 		worker_drop(p->w, DROP_TX_COUNTER_CAP, 1);
 		return false;
 	}

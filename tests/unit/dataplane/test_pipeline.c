@@ -312,6 +312,32 @@ static void the_counter_stops_before_2_31(void **)
 	pair_free(&p);
 }
 
+// The longest way a frame can go: it ends the open packet of another DSCP and fills three of its
+// own, of which the last carries one byte.
+static void a_split_frame_stops_before_2_31_as_well(void **)
+{
+	struct pair p = pair_of(&(struct rig_options){.n_workers = 1}, PKT_MTU_BASE,
+		CIPHER_AES_256_GCM);
+	unsigned room = outer_room(&p.a->w[0]->sessions[SLOT].path);
+	unsigned bytes = 2 * (room - PKT_BLOCK_HDR_LEN) - 1;
+	struct lane_tx *tx = p.a->w[0]->sessions[SLOT].epoch[0].tx;
+
+	for (unsigned left = 1; left < 8; left++) {
+		struct rte_mbuf *a = rig_frame(HOST_B, HOST_A, 60, 1);
+		struct rte_mbuf *b = rig_frame(HOST_B, HOST_A, bytes, 2);
+		struct stream_frame f[] = {{.data = rte_pktmbuf_mtod(a, uint8_t *), .bytes = 60},
+			{.data = rte_pktmbuf_mtod(b, uint8_t *), .bytes = bytes, .dscp = 4}};
+
+		tx->next = LANE_HARD_LIMIT - left;
+		stream_pack(p.a->w[0], SLOT, f, 2);
+		assert_true(tx->next <= LANE_HARD_LIMIT);
+		rte_pktmbuf_free(a);
+		rte_pktmbuf_free(b);
+	}
+	port_tx_flush(p.a->w[0]);
+	pair_free(&p);
+}
+
 static void a_segment_the_peer_is_not_in_is_refused(void **)
 {
 	struct pair p = pair_new();
@@ -830,6 +856,7 @@ int main(void)
 		cmocka_unit_test(a_packet_of_another_lane_or_epoch_is_refused),
 		cmocka_unit_test(nothing_is_sent_or_taken_after_the_deadline),
 		cmocka_unit_test(the_counter_stops_before_2_31),
+		cmocka_unit_test(a_split_frame_stops_before_2_31_as_well),
 		cmocka_unit_test(a_segment_the_peer_is_not_in_is_refused),
 		cmocka_unit_test(what_is_not_for_the_overlay_is_refused),
 		cmocka_unit_test(a_flood_goes_to_every_member_once_and_never_from_peer_to_peer),
