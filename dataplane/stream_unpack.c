@@ -121,6 +121,17 @@ void stream_forget(struct worker *w, struct lane_rx *lane)
 	}
 }
 
+static void give_up_oldest_of(struct worker *w, const struct lane_rx *lane)
+{
+	struct stream_open *o;
+
+	TAILQ_FOREACH (o, &w->stream->age, by_age) {
+		if (o->lane == lane)
+			break;
+	}
+	give_up(w, o, DROP_FRAG_BUDGET);
+}
+
 // Hold m until its continuation comes. Takes m.
 static struct stream_open *hold(struct worker *w, const struct stream_packet *p, uint64_t counter,
 	struct rte_mbuf *m, uint16_t total, uint8_t segment)
@@ -128,11 +139,10 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	struct stream_rx *r = w->stream;
 	struct stream_open *o;
 
-	if (p->lane->n_held == STREAM_OPEN_MAX) {
-		worker_drop(w, DROP_FRAG_BUDGET, 1);
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
+	// The oldest is the least likely to be completed: on a path that loses packets a lane is
+	// soon full of pieces whose others are lost.
+	if (p->lane->n_held == STREAM_OPEN_MAX)
+		give_up_oldest_of(w, p->lane);
 	while (r->n > 0 && (r->n == OPEN_SLOTS || r->held + m->buf_len > r->budget))
 		give_up(w, TAILQ_FIRST(&r->age), DROP_FRAG_BUDGET);
 	o = LIST_FIRST(&r->free);
@@ -264,8 +274,6 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 		append(m, data, bytes);
 	}
 	o = hold(w, p, p->counter + 1, m, total, b->segment);
-	if (o == NULL)
-		return take;
 	p->lane->open = o;
 	continue_with_held(w, o, out);
 	return take;
@@ -291,8 +299,7 @@ static void next_piece(struct worker *w, const struct stream_packet *p,
 	if (m == NULL)
 		return;
 	o = hold(w, p, p->counter, m, 0, b->segment);
-	if (o != NULL)
-		o->last = last;
+	o->last = last;
 }
 
 // ---------------------------------------------------------------- packets

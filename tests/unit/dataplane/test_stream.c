@@ -214,6 +214,10 @@ static void a_lane_holds_64_open_frames_and_the_budget_gives_up_the_oldest(void 
 		in(&p, first(&p, 10 * i, 200, 100));
 	assert_int_equal(stream_held(p.b->w[0]), STREAM_OPEN_MAX);
 	assert_int_equal(rig_drops(p.b, DROP_FRAG_BUDGET), 6);
+	in(&p, next(&p, 51, 100, false)); // of the last one given up: an orphan now, like others
+	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	in(&p, next(&p, 691, 100, false)); // the newest is not the one to suffer
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
 	pair_free(&p);
 
 	p = pair_new(1500, 100000); // nine packets of this pool
