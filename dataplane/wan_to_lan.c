@@ -440,10 +440,16 @@ unsigned wan_to_lan(struct worker *w, const struct port_rx *rx)
 
 static void handed_frame(struct worker *w, const struct handoff *h)
 {
+	struct session *s = session_get(w, h->slot);
 	struct l2_header l2 = {0};
 	struct stream_frame f;
 	enum drop_reason reason;
 
+	// Since the frame was handed on, the slot may have become another peer's.
+	if (s != NULL && !session_in_segment(s, h->segment)) {
+		drop(w, h->m, DROP_NO_SESSION);
+		return;
+	}
 	if (!l2_parse(h->m, &l2, &reason)) {
 		drop(w, h->m, reason);
 		return;

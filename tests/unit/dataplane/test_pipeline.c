@@ -15,6 +15,7 @@
 #include <rte_udp.h>
 
 #include "dataplane/l2.h"
+#include "dataplane/lan_to_wan.h"
 #include "dataplane/path.h"
 #include "dataplane/stream.h"
 #include "tests/unit/dataplane/rig.h"
@@ -657,6 +658,26 @@ static void workers_share_a_lane_where_the_peer_accepts_fewer(void **)
 	pair_free(&p);
 }
 
+static void a_frame_handed_on_does_not_reach_the_slots_next_peer(void **)
+{
+	struct rig_options two = {.n_workers = 2}, one = {.n_workers = 1};
+	struct pair p = {.free_before = rig_free_mbufs()};
+	struct cmd_session c = {.head.session = SLOT, .mac_quota = 1, .segments[0] = 1 << 2};
+	struct rte_mbuf *m;
+
+	p.a = rig_gateway(1, &two);
+	p.b = rig_gateway(2, &one);
+	rig_join(p.a, p.b, SLOT, 1500, CIPHER_AES_256_GCM);
+	m = rig_frame(HOST_B, HOST_A, 60, 1);
+	lan_to_wan_batch(p.a->w[1], RIG_LAN, &m, 1); // of segment 1, now in worker 0's inbox
+	memcpy(c.peer_id, &(uint32_t){SLOT}, 4);
+	assert_int_equal(session_set(p.a->w[0], &c), 0); // a member of segment 2 alone
+	rig_settle(p.a);
+	assert_int_equal(p.a->out[RIG_WAN].n, 0);
+	assert_int_equal(rig_drops(p.a, DROP_NO_SESSION), 1);
+	pair_free(&p);
+}
+
 static void vlan_tags_cross_untouched_and_mapped_ones_are_swapped(void **)
 {
 	struct pair p = pair_of(&(struct rig_options){.n_workers = 1, .vlan_aware = true}, 1500,
@@ -871,6 +892,7 @@ int main(void)
 		cmocka_unit_test(a_lane_that_reaches_the_wrong_worker_is_handed_to_its_owner),
 		cmocka_unit_test(a_lane_that_cannot_be_is_not_handed_on),
 		cmocka_unit_test(workers_share_a_lane_where_the_peer_accepts_fewer),
+		cmocka_unit_test(a_frame_handed_on_does_not_reach_the_slots_next_peer),
 		cmocka_unit_test(vlan_tags_cross_untouched_and_mapped_ones_are_swapped),
 		cmocka_unit_test(a_tag_does_not_lead_into_another_segments_vlan),
 		cmocka_unit_test(lan_ports_of_a_segment_are_switched_between_each_other),
