@@ -114,11 +114,11 @@ void dplink_accept_ack(struct worker_link *w, const struct event_ack *ack)
 
 // ------------------------------------------------------------------ commands
 
-static int backlog_push(struct backlog *b, const struct cmd *cmd)
+static int backlog_push(struct backlog *b, const struct cmd *cmd, uint32_t group)
 {
 	if (b->head + b->n == b->cap) {
 		size_t cap = b->n < 64 ? 128 : 2 * b->n;
-		struct cmd *cmds = malloc(cap * sizeof(*cmds));
+		struct waiting_cmd *cmds = malloc(cap * sizeof(*cmds));
 
 		if (cmds == NULL)
 			return -ENOMEM;
@@ -132,8 +132,23 @@ static int backlog_push(struct backlog *b, const struct cmd *cmd)
 		b->cap = cap;
 		b->head = 0;
 	}
-	b->cmds[b->head + b->n++] = *cmd;
+	b->cmds[b->head + b->n++] = (struct waiting_cmd){*cmd, group};
 	return 0;
+}
+
+// Put one into the ring and wait for its answer from then on; false: there is no room.
+static bool send_one(struct worker_link *w, const struct cmd *cmd, uint32_t group)
+{
+	struct pending *pending = &w->pending[cmd->head.seq % PENDING_SLOTS];
+	struct pending lost = *pending;
+
+	if (sealed_ring_enqueue(&w->ring[RING_CMD], cmd, 1) == 0)
+		return false;
+	*pending = (struct pending){cmd->head.seq, group, cmd->head.op};
+	// More than both rings hold came after it: its answer will not come any more.
+	if (lost.seq != 0)
+		group_close_one(w->dp, lost.group, -ETIMEDOUT);
+	return true;
 }
 
 static void send_backlog(struct worker_link *w)
@@ -141,17 +156,22 @@ static void send_backlog(struct worker_link *w)
 	struct backlog *b = &w->backlog;
 
 	while (b->n > 0) {
-		struct cmd *cmd = &b->cmds[b->head];
-		struct pending *pending = &w->pending[cmd->head.seq % PENDING_SLOTS];
+		struct waiting_cmd next = b->cmds[b->head];
+		bool sent;
 
-		// Twice the ring's size in flight without an answer: wait.
-		if (pending->seq != 0 && pending->seq != cmd->head.seq)
-			break;
-		if (sealed_ring_enqueue(&w->ring[RING_CMD], cmd, 1) == 0)
-			break;
-		sodium_memzero(cmd, sizeof(*cmd));
+		// Out of the list first: what send_one() calls may add to it.
+		sodium_memzero(&b->cmds[b->head], sizeof(next));
 		b->head++;
 		b->n--;
+		sent = send_one(w, &next.cmd, next.group);
+		if (!sent) {
+			b->head--;
+			b->n++;
+			b->cmds[b->head] = next;
+		}
+		sodium_memzero(&next, sizeof(next));
+		if (!sent)
+			break;
 	}
 	if (b->n == 0)
 		b->head = 0;
@@ -175,7 +195,6 @@ static void on_stalled(uv_timer_t *timer)
 static int command(struct dplink *dp, unsigned worker, struct cmd *cmd, uint32_t group)
 {
 	struct worker_link *w = dp->worker[worker];
-	struct pending *pending;
 	struct group *g = group_get(dp, group);
 	int err;
 
@@ -183,17 +202,12 @@ static int command(struct dplink *dp, unsigned worker, struct cmd *cmd, uint32_t
 		w->next_seq++;
 	cmd->head.seq = w->next_seq;
 	cmd->head.bytes = cmd_bytes[cmd->head.op];
-	pending = &w->pending[w->next_seq % PENDING_SLOTS];
-	if (pending->seq != 0)
-		group_close_one(dp, pending->group, -ETIMEDOUT);
-	*pending = (struct pending){w->next_seq, group, cmd->head.op};
 	if (g != NULL)
 		g->n_open++;
-	if (w->backlog.n == 0 && sealed_ring_enqueue(&w->ring[RING_CMD], cmd, 1) == 1)
+	if (w->backlog.n == 0 && send_one(w, cmd, group))
 		return 0;
-	err = backlog_push(&w->backlog, cmd);
+	err = backlog_push(&w->backlog, cmd, group);
 	if (err < 0) {
-		*pending = (struct pending){0};
 		group_close_one(dp, group, err);
 		return err;
 	}

@@ -20,8 +20,14 @@ struct pending {
 	uint16_t op;
 };
 
+struct waiting_cmd {
+	struct cmd cmd;
+	uint32_t group;
+};
+
+// Commands that the ring had no room for, in order.
 struct backlog {
-	struct cmd *cmds;
+	struct waiting_cmd *cmds;
 	size_t head, n, cap;
 };
 

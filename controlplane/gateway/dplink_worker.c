@@ -41,7 +41,7 @@ void dplink_worker_destroy(struct worker_link *w)
 	for (unsigned kind = 0; kind < RING_KINDS; kind++)
 		sealed_ring_fini(&w->ring[kind]);
 	if (w->backlog.cmds != NULL) {
-		sodium_memzero(w->backlog.cmds, w->backlog.cap * sizeof(struct cmd));
+		sodium_memzero(w->backlog.cmds, w->backlog.cap * sizeof(*w->backlog.cmds));
 		free(w->backlog.cmds);
 	}
 	free(w);
