@@ -16,6 +16,7 @@
 
 #define TICK_MS       1000
 #define TS_RESERVE_US 60000000ull // written ahead: one write a minute, whatever is sent
+#define TS_AHEAD_US   100000ull   // the same where the clock has fallen behind
 
 struct peer_now control_now(void)
 {
@@ -24,12 +25,13 @@ struct peer_now control_now(void)
 
 uint64_t control_next_ts(struct control *c)
 {
-	uint64_t ts = clock_unix_us(), reserved = c->ts_reserved;
+	uint64_t now = clock_unix_us(), reserved = c->ts_reserved;
+	uint64_t ts = now > c->ts_last ? now : c->ts_last + 1;
 
-	if (ts <= c->ts_last)
-		ts = c->ts_last + 1;
 	if (ts >= c->ts_reserved) {
-		c->ts_reserved = ts + TS_RESERVE_US;
+		// Each restart skips what was reserved. Crashes in a row must not carry us far
+		// ahead of the clock, where a gateway that lost its state could not follow itself.
+		c->ts_reserved = ts + (ts > now ? TS_AHEAD_US : TS_RESERVE_US);
 		if (state_save(c) < 0) {
 			c->ts_reserved = reserved;
 			return 0;

@@ -247,6 +247,22 @@ static void no_timestamp_is_given_out_that_is_not_on_disk(void **state)
 	stop(c);
 }
 
+static void restarts_in_a_row_do_not_run_away_from_the_clock(void **state)
+{
+	uint64_t ts = 0, last = 0;
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct control *c = start();
+
+		state_load(c);
+		ts = control_next_ts(c);
+		assert_true(ts > last);
+		last = c->ts_reserved - 1; // it may have used them all
+		stop(c);
+	}
+	assert_in_range(ts - control_now().unix_us, 0, 120 * 1000000ull);
+}
+
 static void full_disk_stops_timestamps_instead_of_repeating_them(void **state)
 {
 	struct control *c = start();
@@ -345,6 +361,7 @@ int main(void)
 		CASE(cut_short_or_of_another_version_is_refused),
 		CASE(noise_in_place_of_the_blob_does_not_crash),
 		CASE(no_timestamp_is_given_out_that_is_not_on_disk),
+		CASE(restarts_in_a_row_do_not_run_away_from_the_clock),
 		CASE(full_disk_stops_timestamps_instead_of_repeating_them),
 		CASE(everything_that_guards_comes_back),
 		CASE(withdrawn_peer_of_the_yaml_stays_withdrawn),
