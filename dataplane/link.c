@@ -20,6 +20,9 @@
 #include "dataplane/worker.h"
 
 #define MESSAGES_BURST 32
+// The kernel fills the room that aligning the control message leaves: what comes must be closed.
+#define FDS_ROOM CMSG_SPACE(LINK_RING_FDS * sizeof(int))
+#define FDS_MAX  ((FDS_ROOM - CMSG_LEN(0)) / sizeof(int))
 
 struct link_server {
 	struct runtime *rt;
@@ -44,7 +47,7 @@ struct message {
 		struct link_fdb_flush fdb_flush;
 		uint8_t bytes[LINK_MESSAGE_BYTES];
 	};
-	int fds[LINK_RING_FDS];
+	int fds[FDS_MAX];
 	unsigned n_fds;
 };
 
@@ -350,7 +353,7 @@ static void take_fds(struct message *m, struct msghdr *hdr)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n && m->n_fds < LINK_RING_FDS; i++)
+		for (size_t i = 0; i < n && m->n_fds < FDS_MAX; i++)
 			memcpy(&m->fds[m->n_fds++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 	}
 }
@@ -359,7 +362,7 @@ static void take_fds(struct message *m, struct msghdr *hdr)
 static bool receive_one(struct link_server *link)
 {
 	struct message m = {0};
-	char control[CMSG_SPACE(LINK_RING_FDS * sizeof(int))];
+	char control[FDS_ROOM];
 	struct iovec iov = {.iov_base = m.bytes, .iov_len = sizeof(m.bytes)};
 	struct msghdr hdr = {.msg_iov = &iov,
 		.msg_iovlen = 1,

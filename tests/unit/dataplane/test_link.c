@@ -253,6 +253,23 @@ static void rings_that_are_not_what_was_agreed_are_refused(void **)
 	assert_int_equal(open_fds(), before);
 }
 
+// One more than belongs there still fits the control message's padding.
+static void a_descriptor_too_many_is_refused_and_closed(void **)
+{
+	struct link_rings m = {
+		.head = head(LINK_RINGS, sizeof(m), 41), .generation = 1, .n_workers = 2};
+	int fds[LINK_RING_FDS + 1];
+	unsigned before = open_fds();
+
+	for (unsigned i = 0; i < LINK_RING_FDS + 1; i++)
+		fds[i] = eventfd(0, 0);
+	send_fds(&m, sizeof(m), fds, LINK_RING_FDS + 1);
+	assert_int_equal(status_of(41), -EINVAL);
+	for (unsigned i = 0; i < LINK_RING_FDS + 1; i++)
+		close(fds[i]);
+	assert_int_equal(open_fds(), before);
+}
+
 static void descriptors_where_none_belong_are_closed(void **)
 {
 	struct link_tags t = {.head = head(LINK_TAGS, sizeof(t), 7), .add = 1};
@@ -360,6 +377,8 @@ int main(void)
 			bad_requests_are_refused_with_a_reason, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			rings_that_are_not_what_was_agreed_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_descriptor_too_many_is_refused_and_closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			descriptors_where_none_belong_are_closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
