@@ -361,6 +361,25 @@ static void one_tag_cannot_starve_another(void **state)
 	bpf_map_delete_elem(wan.tags_fd, dead_tag);
 }
 
+// Only the worker can tell a pair's own handshake from garbage under its tag, so garbage at a rate
+// that the worker can look at must all reach it.
+static void a_flood_that_a_worker_can_check_stops_no_handshake(void **state)
+{
+	struct xdp_config cfg = {.be_port = htons(TEST_PORT)};
+	uint64_t before[XDP_COUNTERS_N], after[XDP_COUNTERS_N];
+	uint8_t payload[128];
+	struct frame f;
+
+	set_config(&cfg);
+	payload_handshake(payload, 0x11, sizeof(payload), live_tag);
+	frame_build(&f, &(struct frame_spec){0}, payload, sizeof(payload));
+	read_counters(&wan, before);
+	for (int i = 0; i < 4000; i++)
+		run(&wan, &f);
+	read_counters(&wan, after);
+	assert_int_equal(after[XDP_HANDSHAKE] - before[XDP_HANDSHAKE], 4000);
+}
+
 // All tags together stop at the CPU's burst; data is never rationed.
 static void all_tags_together_stop_at_the_cpu_burst(void **state)
 {
@@ -418,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup(without_a_socket_overlay_traffic_is_dropped, set_up),
 		cmocka_unit_test_setup(a_removed_tag_is_dead_at_once, set_up),
 		cmocka_unit_test_setup(one_tag_cannot_starve_another, set_up),
+		cmocka_unit_test_setup(a_flood_that_a_worker_can_check_stops_no_handshake, set_up),
 		cmocka_unit_test_setup(all_tags_together_stop_at_the_cpu_burst, set_up),
 		cmocka_unit_test_setup(a_lan_port_takes_every_frame, set_up),
 		cmocka_unit_test_setup(a_lan_port_without_a_socket_drops, set_up),
