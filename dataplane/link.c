@@ -21,8 +21,8 @@
 
 #define MESSAGES_BURST 32
 // The kernel fills the room that aligning the control message leaves: what comes must be closed.
-#define FDS_ROOM CMSG_SPACE(LINK_RING_FDS * sizeof(int))
-#define FDS_MAX  ((FDS_ROOM - CMSG_LEN(0)) / sizeof(int))
+#define FDS_ROOM       CMSG_SPACE(LINK_RING_FDS * sizeof(int))
+#define FDS_MAX        ((FDS_ROOM - CMSG_LEN(0)) / sizeof(int))
 
 struct link_server {
 	struct runtime *rt;

@@ -142,6 +142,15 @@ void worker_control(struct worker_rt *rt)
 	punt_ring_doorbell(rt);
 }
 
+bool worker_was_left_work(struct worker_rt *rt)
+{
+	bool any = !rte_ring_empty(rt->w.inbox) || !rte_ring_empty(rt->notes);
+
+	for (unsigned i = 0; i < rt->n_via && !any; i++)
+		any = !rte_ring_empty(rt->via[i].ring);
+	return any;
+}
+
 static void wait_for_work(struct worker_rt *rt)
 {
 	struct timespec limit = {.tv_nsec = (long)rt->sleep_us * 1000};
@@ -154,7 +163,7 @@ static void wait_for_work(struct worker_rt *rt)
 	fdb_reader_offline(rt->w.dp->fdb, rt->w.id);
 	atomic_store(&rt->sleeping, true);
 	// Somebody may have left something just before he could see that we sleep.
-	if (rte_ring_empty(rt->w.inbox) && rte_ring_empty(rt->notes))
+	if (!worker_was_left_work(rt))
 		(void)ppoll(fds, rt->n_fds, &limit, NULL);
 	atomic_store(&rt->sleeping, false);
 	ignored = read(rt->wake_fd, &count, sizeof(count));

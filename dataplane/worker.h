@@ -7,6 +7,7 @@
 // worker_rings_offer(), which are for others. Floor 4.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ring_set;
@@ -33,6 +34,10 @@ void worker_join(struct worker_rt *rt);
 // Hear of something at once instead of at the end of a sleep. Any thread; a system call only when
 // the worker sleeps.
 void worker_wake(struct worker_rt *rt);
+
+// Whether another worker has left something on any of this one's rings. A worker asks this once
+// more after it has said that it sleeps: who left something before could not see that.
+bool worker_was_left_work(struct worker_rt *rt);
 
 // Main: give a worker fresh rings; those it had come back by worker_rings_retired().
 void worker_rings_offer(struct worker_rt *rt, struct ring_set *rings);

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
 
 #include "dataplane/outer.h"
 #include "dataplane/punt.h"
@@ -213,6 +215,38 @@ static void the_bell_rings_once_for_many(void **)
 	assert_int_equal(rings, 1);
 }
 
+// What is put on a ring just before its owner says that it sleeps wakes nobody: the owner must see
+// it itself. Two workers share one queue of each port, so one sends through the other.
+static void a_worker_about_to_sleep_sees_what_it_was_left(void **)
+{
+	struct rt_rig *r = rt_rig_create(3, 2);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(r->rt->pool);
+	struct note note = {0};
+	bool sent = false;
+
+	assert_non_null(m);
+	rte_pktmbuf_append(m, 60);
+	for (unsigned i = 0; i < 2; i++)
+		assert_false(worker_was_left_work(r->rt->worker[i]));
+	for (unsigned i = 0; i < 2 && !sent; i++) {
+		struct worker *w = &r->rt->worker[i]->w;
+
+		sent = w->tx[RT_WAN].via != NULL;
+		if (!sent)
+			continue;
+		port_tx(w, RT_WAN, m);
+		port_tx_flush(w);
+		assert_false(worker_was_left_work(r->rt->worker[i]));
+		assert_true(worker_was_left_work(r->rt->worker[1 - i]));
+	}
+	assert_true(sent);
+	rt_rig_turn(r);
+	assert_int_equal(r->out[RT_WAN].n, 1);
+	assert_int_equal(rte_ring_enqueue_elem(r->rt->worker[1]->notes, &note, sizeof(note)), 0);
+	assert_true(worker_was_left_work(r->rt->worker[1]));
+	rt_rig_destroy(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			without_control_everything_is_counted_and_freed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_bell_rings_once_for_many, set_up, tear_down),
+		cmocka_unit_test(a_worker_about_to_sleep_sees_what_it_was_left),
 	};
 
 	rt_rig_init(1);
