@@ -13,6 +13,11 @@
 #include "wire/drop.h"
 
 static_assert(DROP_N <= STATS_DROPS, "the stats page has no room for every drop reason");
+// The XDP program's reasons, from first to last; the others are the workers'.
+#define XDP_FIRST DROP_XDP_FRAGMENT
+#define XDP_LAST  DROP_XDP_NO_SOCKET
+static_assert(XDP_FIRST == DROP_INJECT_PATH + 1 && XDP_LAST == DROP_N - 1,
+	"a drop reason of the XDP program lies outside the range that is read from its map");
 
 #define LINE 64
 
@@ -139,9 +144,9 @@ void stats_collect(struct runtime *rt)
 		if (xdp_counters_read(&rt->port[i].xdp, counters) < 0)
 			continue;
 		has_xdp = true;
-		for (unsigned r = DROP_XDP_SHAPE; r <= DROP_XDP_NO_SOCKET; r++)
+		for (unsigned r = XDP_FIRST; r <= XDP_LAST; r++)
 			xdp_drops[r] += counters[XDP_COUNTER_DROP(r)];
 	}
-	for (unsigned r = DROP_XDP_SHAPE; has_xdp && r <= DROP_XDP_NO_SOCKET; r++)
+	for (unsigned r = XDP_FIRST; has_xdp && r <= XDP_LAST; r++)
 		store(&row->drops[r], xdp_drops[r]);
 }
