@@ -19,6 +19,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
+#include <rte_byteorder.h>
 #include <rte_eal.h>
 
 #include "config/gateway.h"
@@ -199,16 +200,18 @@ static int make_stats(struct runtime *rt)
 	return err;
 }
 
-static void reserve_overlay_port(const struct port *port)
+// Hold the port in the kernel, unread, so that it answers nobody while no program of ours is
+// attached: from a stale one's removal until the new one knows the port.
+static void reserve_overlay_port(const struct config_port *port)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 
 	for (unsigned i = 0; i < 2; i++) {
-		int err = netdev_reserve_port(families[i], port->be_overlay_port);
+		int err = netdev_reserve_port(families[i], rte_cpu_to_be_16(port->overlay_port));
 
 		if (err < 0 && err != -EADDRINUSE && err != -EAFNOSUPPORT)
 			log_warning("cannot reserve UDP port %u in the kernel: %s",
-				__builtin_bswap16(port->be_overlay_port), strerror(-err));
+				port->overlay_port, strerror(-err));
 	}
 }
 
@@ -226,8 +229,6 @@ static int open_ports(struct runtime *rt)
 		err = exception_open(rt, i, why);
 		if (err < 0)
 			break;
-		if (rt->dp.port[i].role == LINK_ROLE_WAN)
-			reserve_overlay_port(&rt->dp.port[i]);
 		log_info("port %s: %s %s, %u queue%s, MTU %u", rt->cfg->ports[i].name,
 			config_port_kind_name(rt->cfg->ports[i].kind),
 			rt->cfg->ports[i].kind == CONFIG_KIND_DPDK ? rt->cfg->ports[i].device
@@ -246,6 +247,10 @@ static int prepare_ports(struct runtime *rt)
 	char why[PORT_WHY_BYTES] = "";
 
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	for (unsigned i = 0; i < rt->cfg->n_ports; i++) {
+		if (rt->cfg->ports[i].role == CONFIG_ROLE_WAN)
+			reserve_overlay_port(&rt->cfg->ports[i]);
+	}
 	for (unsigned i = 0; i < rt->cfg->n_ports; i++) {
 		int err = port_prepare(&rt->cfg->ports[i], &rt->port[i], why);
 
