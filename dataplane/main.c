@@ -27,6 +27,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/exception.h"
 #include "dataplane/fdb.h"
+#include "dataplane/janitor.h"
 #include "dataplane/link.h"
 #include "dataplane/log.h"
 #include "dataplane/netdev.h"
@@ -286,7 +287,7 @@ static int make_workers(struct runtime *rt)
 }
 
 // From root to the configured account. Sockets, maps and memory stay open; nothing later needs a
-// capability, except taking our XDP programs off at a clean end, which the next start does as well.
+// capability, except taking our XDP programs off at the end, which is the janitor's.
 static int drop_privileges(const struct dataplane_config *cfg)
 {
 	const struct passwd *pw;
@@ -360,6 +361,17 @@ static int serve(struct runtime *rt, struct link_server *link, int signal_fd)
 	return 0;
 }
 
+static void tell_janitor(const struct runtime *rt, struct janitor *janitor)
+{
+	for (unsigned i = 0; i < rt->dp.n_ports; i++) {
+		struct xdp_attached attached;
+
+		if (rt->port[i].ifindex != 0 &&
+			xdp_attached_read(rt->port[i].ifindex, &attached) == 0 && attached.ours)
+			janitor_add(janitor, rt->port[i].ifindex, attached.prog_id, attached.flags);
+	}
+}
+
 static void wind_down(struct runtime *rt)
 {
 	for (unsigned i = 0; i < rt->dp.n_workers && rt->worker[i] != NULL; i++)
@@ -405,8 +417,16 @@ static int start(struct runtime *rt)
 static int run(struct runtime *rt, int signal_fd)
 {
 	struct link_server *link = NULL;
-	int err = start(rt);
+	struct janitor *janitor = NULL;
+	int err = 0;
 
+	// Without an account to become we stay root and need no help.
+	if (rt->cfg->user != NULL && geteuid() == 0)
+		err = janitor_start(&janitor);
+	if (err == 0)
+		err = start(rt);
+	if (err == 0 && janitor != NULL)
+		tell_janitor(rt, janitor);
 	if (err == 0)
 		err = link_create(rt, &link);
 	for (unsigned i = 0; err == 0 && i < rt->dp.n_workers; i++)
@@ -423,6 +443,7 @@ static int run(struct runtime *rt, int signal_fd)
 	}
 	link_destroy(link);
 	wind_down(rt);
+	janitor_clean(janitor);
 	return err;
 }
 

@@ -525,7 +525,11 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 	if (err < 0)
 		return err;
 	if (rte_eth_dev_get_port_by_name(name, &port.dpdk_port) != 0) {
-		WHY(why, "port %s: DPDK has no device %s (%s)", cfg->name, name, eal_last_error());
+		WHY(why,
+			"port %s: DPDK has no device %s: is it there, and bound to a driver for "
+			"DPDK "
+			"(dpdk-devbind.py --status)? %s",
+			cfg->name, name, eal_last_error());
 		return -ENODEV;
 	}
 	err = start(cfg, port.dpdk_port, pool, busy_poll, rt, why);

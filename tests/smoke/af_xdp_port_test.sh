@@ -124,7 +124,6 @@ refuses "has 1 queues, the configuration wants 4" '/name: lan0, role/s/mtu: 1500
 ip -n $P-ga link set wan0 down
 refuses "wan0 is down" ''
 ip -n $P-ga link set wan0 up
-ip -n $P-ga addr show dev wan0 | grep -q 192.0.2.1 || ip -n $P-ga addr add 192.0.2.1/24 dev wan0
 ip -n $P-ha link set a0 mtu 9000
 refuses "the kernel does not attach an XDP program to lan0" ''
 ip -n $P-ha link set a0 mtu 1500
@@ -184,4 +183,18 @@ wait_for 5 pings || fail "no ping after kill -9"
 kill "${dp[a]}" && wait "${dp[a]}" || fail "did not end cleanly"
 ip -n $P-ga link show lan0 | grep -q xdp && fail "our program is still on lan0"
 ip -n $P-ga link show wan0 | grep -q xdp && fail "our program is still on wan0"
+
+# ---- the same after it gave its privileges up
+if getent passwd nobody >/dev/null; then
+	config a 's/state_dir:/user: nobody, state_dir:/'
+	: >"$dir/a.log"
+	start_dp a
+	grep -q "^Uid:[[:space:]]*65534[[:space:]]*65534[[:space:]]*65534" "/proc/${dp[a]}/status" || fail "did not become nobody"
+	grep -q "^CapEff:[[:space:]]*0000000000000000" "/proc/${dp[a]}/status" || fail "kept a capability"
+	join 3
+	wait_for 5 pings || fail "no ping without privileges"
+	kill "${dp[a]}" && wait "${dp[a]}" || fail "did not end cleanly as nobody"
+	ip -n $P-ga link show lan0 | grep -q xdp && fail "nobody's program is still on lan0"
+	ip -n $P-ga link show wan0 | grep -q xdp && fail "nobody's program is still on wan0"
+fi
 echo "restart after kill -9: ${took} ms to ready"
