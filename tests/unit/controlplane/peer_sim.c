@@ -321,6 +321,7 @@ static void check_keys(struct sim *s)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct sim_side *from = &s->side[i], *to = &s->side[1 - i];
+		struct peer_now now = sim_time(s);
 		struct sim_key *key;
 
 		if (from->tx_key_id == 0)
@@ -328,6 +329,8 @@ static void check_keys(struct sim *s)
 		key = find_key(to, from->tx_key_id);
 		if (key == NULL || !key->ready)
 			s->violations++;
+		else if (s->traffic && !s->cut && !chance(s, s->loss_percent))
+			peer_saw_new_epoch(&to->peer, key->rx_key_id, &now);
 	}
 }
 

@@ -55,6 +55,7 @@ struct sim {
 	struct sim_datagram queue[SIM_QUEUE];
 	unsigned loss_percent, dup_percent;
 	uint64_t delay_us, jitter_us;
+	bool traffic;        // frames flow all the time, and show which epoch they come under
 	bool cut;            // nothing arrives
 	unsigned violations; // sent under keys that the other side could not receive
 	// Called for each datagram before it is queued; false: it is lost.

@@ -411,6 +411,7 @@ static void rekeys_never_send_what_cannot_be_received(void **state)
 	for (unsigned seed = 1; seed <= 12; seed++) {
 		sim_init(&world, seed);
 		world.side[0].env.rekey_us = world.side[1].env.rekey_us = 2000000;
+		world.traffic = seed % 2;
 		world.loss_percent = seed % 3 * 10;
 		world.dup_percent = 10;
 		world.jitter_us = 60000;
