@@ -9,6 +9,7 @@
 #include <rte_ring_elem.h>
 
 #include "config/gateway.h"
+#include "dataplane/fdb.h"
 #include "dataplane/path.h"
 #include "dataplane/pmtu.h"
 #include "dataplane/punt.h"
@@ -35,6 +36,7 @@ struct challenge {
 struct keep {                                       // of one home session
 	uint64_t rx_packets, tx_packets, tx_frames; // as last seen, all workers
 	uint64_t rx_at_ns, tx_at_ns, frames_at_ns;
+	uint64_t quota_told_ns; // 0: never
 	bool dead_told;
 	bool has_path;
 	struct pmtu pmtu;
@@ -434,6 +436,19 @@ static void probe_visit(struct worker_rt *rt, uint32_t slot, struct keep *k)
 		use_mtu(rt, slot, PKT_MTU_BASE);
 }
 
+// How many stations the peer has, and that it would like more than it may.
+static void count_macs(struct worker_rt *rt, uint32_t slot, struct keep *k)
+{
+	struct event ev = {.head = {.op = EV_MAC_QUOTA, .bytes = sizeof(ev.head), .session = slot}};
+
+	__atomic_store_n(&rt->w.session_stats[slot].learned_macs,
+		fdb_session_macs(rt->w.dp->fdb, slot), __ATOMIC_RELAXED);
+	if (k->quota_told_ns != 0 && rt->w.now_ns - k->quota_told_ns < QUOTA_TELL_NS)
+		return;
+	if (fdb_quota_hit(rt->w.dp->fdb, slot) && punt_event_send(rt, &ev))
+		k->quota_told_ns = rt->w.now_ns;
+}
+
 static void visit(struct worker_rt *rt, uint32_t slot)
 {
 	const uint64_t idle_ns = rt->rt->cfg->keepalive_s * 1000000000ull;
@@ -445,6 +460,7 @@ static void visit(struct worker_rt *rt, uint32_t slot)
 	if (s == NULL || k == NULL)
 		return;
 	see_traffic(rt, slot, k);
+	count_macs(rt, slot, k);
 	challenges_visit(rt, slot, k);
 	if (!k->has_path || s->tx_epoch >= SESSION_EPOCHS) {
 		k->rx_at_ns = rt->w.now_ns; // nobody can be missed yet

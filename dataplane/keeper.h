@@ -16,9 +16,10 @@ struct cmd_path;
 struct worker;
 struct worker_rt;
 
-#define KEEPER_TICK_NS     10000000ull  // keeper_tick() is due this often
-#define KEEPER_VISIT_NS    100000000ull // and looks at each session about this often
-#define KEEPALIVE_MISSED   3            // of the peer's: the path is dead
+#define KEEPER_TICK_NS     10000000ull    // keeper_tick() is due this often
+#define KEEPER_VISIT_NS    100000000ull   // and looks at each session about this often
+#define KEEPALIVE_MISSED   3              // of the peer's: the path is dead
+#define QUOTA_TELL_NS      60000000000ull // EV_MAC_QUOTA at most this often
 #define CHALLENGE_RETRY_NS 250000000ull
 #define CHALLENGE_TRIES    3
 

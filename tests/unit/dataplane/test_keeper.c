@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/fdb.h"
 #include "dataplane/keeper.h"
 #include "dataplane/session.h"
 #include "tests/unit/dataplane/runtime_rig.h"
@@ -231,6 +232,39 @@ static void a_deadline_ends_an_epoch_without_control(void **)
 	assert_null(session_tx_epoch(session(a, 0)));
 }
 
+// n stations at a speak once, numbered from `first`.
+static void stations_speak(unsigned first, unsigned n)
+{
+	for (unsigned i = first; i < first + n; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(a->rt->pool);
+
+		assert_non_null(m);
+		memset(rte_pktmbuf_append(m, 60), 0xff, 60);
+		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, 6),
+			((uint8_t[]){2, 0, 0, 0, 0, (uint8_t)i}), 6);
+		a->in[RT_LAN].m[a->in[RT_LAN].n++] = m;
+	}
+	rt_rig_pass(a, b, 100 * RT_MS);
+	(void)fdb_run(b->rt->dp.fdb, b->rt->worker[0]->w.now_s);
+	rt_rig_pass(a, b, 300 * RT_MS);
+	rt_rig_discard(&b->out[RT_LAN]);
+}
+
+static void a_quota_that_is_met_is_told_once_a_minute(void **)
+{
+	stations_speak(1, 9);
+	assert_int_equal(b->rt->worker[0]->w.session_stats[0].learned_macs, 9);
+	assert_false(rt_rig_event(b, 0, EV_MAC_QUOTA, NULL));
+	stations_speak(20, 9);
+	assert_int_equal(b->rt->worker[0]->w.session_stats[0].learned_macs, 10);
+	assert_true(rt_rig_event(b, 0, EV_MAC_QUOTA, NULL));
+	stations_speak(40, 9);
+	assert_false(rt_rig_event(b, 0, EV_MAC_QUOTA, NULL));
+	rt_rig_pass(a, b, 61 * RT_S);
+	stations_speak(60, 9);
+	assert_true(rt_rig_event(b, 0, EV_MAC_QUOTA, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +288,8 @@ int main(void)
 			a_response_nobody_asked_for_is_dropped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			control_may_repeat_a_path_without_losing_what_was_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_quota_that_is_met_is_told_once_a_minute, set_up, tear_down),
 		cmocka_unit_test(all_workers_learn_of_mtu_and_path),
 		cmocka_unit_test_setup_teardown(
 			a_deadline_ends_an_epoch_without_control, set_up, tear_down),
