@@ -111,9 +111,10 @@ int silence_start(struct control *c)
 		"	chain input {\n"
 		"		type filter hook input priority -310; policy accept;\n"
 		"		udp dport { %s } counter drop\n"
+		"		tcp dport { %s } counter drop\n" // no refusal there, either
 		"	}\n"
 		"}\n",
-		table, table, table, ports);
+		table, table, table, ports, ports);
 	err = run_nft(commands);
 	c->silence_table = true;
 	if (err < 0)
