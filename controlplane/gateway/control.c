@@ -330,6 +330,7 @@ int control_run(const char *config_path, struct gateway_config *config)
 
 	if (c == NULL)
 		return 1;
+	privileges_harden();
 	c->config = config;
 	c->config_path = strdup(config_path);
 	c->clock_fd = -1;

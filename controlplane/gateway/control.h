@@ -273,4 +273,5 @@ void silence_tick(struct control *c); // hold what could not be held before
 void silence_stop(struct control *c);
 
 // privileges.c
+void privileges_harden(void); // keys come into this memory: no core, no ptrace by the same user
 int privileges_drop(const char *user, const char *run_dir, const char *state_dir);

@@ -29,16 +29,20 @@ static int keep_only(const cap_value_t *keep, int n)
 	return err;
 }
 
+void privileges_harden(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int privileges_drop(const char *user, const char *run_dir, const char *state_dir)
 {
 	static const cap_value_t keep[] = {CAP_NET_ADMIN};
-	struct rlimit none = {0, 0};
 	struct passwd *pw;
 	int err;
 
-	// Keys are in this memory: no core, no ptrace by the same user.
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
 	if (geteuid() != 0)
 		return 0;
 	mkdir(run_dir, 0755);
@@ -60,6 +64,6 @@ int privileges_drop(const char *user, const char *run_dir, const char *state_dir
 	prctl(PR_SET_KEEPCAPS, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	// Changing the user has set it again where the kernel saw fit.
-	prctl(PR_SET_DUMPABLE, 0);
+	privileges_harden();
 	return err;
 }
