@@ -317,8 +317,8 @@ static void the_counter_stops_before_2_31(void **)
 // own, of which the last carries one byte.
 static void a_split_frame_stops_before_2_31_as_well(void **)
 {
-	struct pair p = pair_of(&(struct rig_options){.n_workers = 1}, PKT_MTU_BASE,
-		CIPHER_AES_256_GCM);
+	struct pair p =
+		pair_of(&(struct rig_options){.n_workers = 1}, PKT_MTU_BASE, CIPHER_AES_256_GCM);
 	unsigned room = outer_room(&p.a->w[0]->sessions[SLOT].path);
 	unsigned bytes = 2 * (room - PKT_BLOCK_HDR_LEN) - 1;
 	struct lane_tx *tx = p.a->w[0]->sessions[SLOT].epoch[0].tx;
@@ -710,8 +710,8 @@ static void vlan_tags_cross_untouched_and_mapped_ones_are_swapped(void **)
 	pair_free(&p);
 }
 
-// VLAN 20 of b's LAN port is another segment's: neither a peer nor a host behind two tags gets there
-// from segment 1.
+// VLAN 20 of b's LAN port is another segment's: neither a peer nor a host behind two tags gets
+// there from segment 1.
 static void a_tag_does_not_lead_into_another_segments_vlan(void **)
 {
 	struct pair p = pair_new();

@@ -364,8 +364,8 @@ static void replays_do_not_use_up_the_share_of_what_is_new(void **)
 			passed += verdict(g, &seen) == DROP_N;
 		assert_in_range(passed, 1, 17);
 		if (verdict(g, &next) != DROP_N)
-			fail_msg("type %02x does not pass behind replays of %02x", pair[1],
-				pair[0]);
+			fail_msg(
+				"type %02x does not pass behind replays of %02x", pair[1], pair[0]);
 		if (pair[0] == pair[1])
 			assert_int_equal(verdict(g, &seen), DROP_HS_TS);
 	}
