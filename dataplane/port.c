@@ -264,6 +264,10 @@ static int prepare_af_xdp(const struct config_port *cfg, struct port_rt *rt, cha
 	if (!dev.up)
 		(void)netdev_set_up(cfg->interface);
 	netdev_offloads_off(cfg->interface);
+	if (cfg->mode != CONFIG_XDP_AUTO)
+		log_warning(
+			"port %s: mode is left to the kernel: DPDK's driver has no choice of it",
+			cfg->name);
 	rt->ifindex = dev.ifindex;
 	snprintf(rt->ifname, sizeof(rt->ifname), "%s", cfg->interface);
 	return 0;
