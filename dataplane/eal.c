@@ -14,7 +14,7 @@
 #include <rte_log.h>
 
 #include "config/gateway.h"
-#include "dataplane/log.h"
+#include "config/log.h"
 
 #define ARGS_MAX  96
 #define ARG_BYTES 320

@@ -14,7 +14,7 @@
 
 #include "config/gateway.h"
 #include "dataplane/fdb.h"
-#include "dataplane/log.h"
+#include "config/log.h"
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"
 #include "dataplane/worker.h"

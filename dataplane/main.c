@@ -29,7 +29,7 @@
 #include "dataplane/fdb.h"
 #include "dataplane/janitor.h"
 #include "dataplane/link.h"
-#include "dataplane/log.h"
+#include "config/log.h"
 #include "dataplane/netdev.h"
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"

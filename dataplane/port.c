@@ -19,7 +19,7 @@
 
 #include "config/gateway.h"
 #include "dataplane/eal.h"
-#include "dataplane/log.h"
+#include "config/log.h"
 #include "dataplane/netdev.h"
 
 #define AF_XDP_RING      2048 // the driver's own fill level as well

@@ -25,7 +25,7 @@
 #include "dataplane/fdb.h"
 #include "dataplane/keeper.h"
 #include "dataplane/lan_to_wan.h"
-#include "dataplane/log.h"
+#include "config/log.h"
 #include "dataplane/punt.h"
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "version.h"
 #include "wire/name.h"
 

@@ -8,7 +8,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static bool add(struct candidate list[CANDIDATES_MAX], unsigned *n, const struct config_addr *addr,
 	uint16_t port, enum candidate_kind kind)

@@ -12,7 +12,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 #define TICK_MS       1000
 #define TS_RESERVE_US 60000000ull // written ahead: one write a minute, whatever is sent

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/gateway/dplink_check.h"
 
 #define RETRY_FIRST_MS 20

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sodium.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 #define STALLED_MS 2 // look again for room in a full command ring
 

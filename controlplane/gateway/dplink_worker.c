@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <sodium.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/gateway/dplink_check.h"
 
 #define DRAIN_BATCH 128 // elements of one kind per wake-up, so that no worker starves the loop

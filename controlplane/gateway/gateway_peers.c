@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <sodium.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 // ------------------------------------------------------------------ the machine's hands
 

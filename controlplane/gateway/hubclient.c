@@ -9,7 +9,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 #define PUNCH_FRESH_TRIES 10
 #define PUNCH_FRESH_US    1000000ull  // until the first answer

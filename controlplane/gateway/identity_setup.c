@@ -11,7 +11,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "wire/der_list.h"
 
 int control_sign(void *ctx, const char *label, const void *msg, size_t len, uint8_t sig[64])

@@ -13,7 +13,7 @@
 
 #include "controlplane/common/atomic_file.h"
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static bool same(struct x509_bytes a, struct x509_bytes b)
 {

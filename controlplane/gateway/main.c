@@ -6,7 +6,7 @@
 #include <sodium.h>
 
 #include "config/gateway.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/gateway/control.h"
 #include "version.h"
 

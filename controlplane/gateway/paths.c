@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 #define WAIT_US    1000000ull  // a datagram waits this long for its neighbour
 #define REFRESH_US 15000000ull // neighbours of paths in use are confirmed this often

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static int keep_only(const cap_value_t *keep, int n)
 {

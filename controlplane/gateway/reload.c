@@ -8,7 +8,7 @@
 
 #include "config/diff.h"
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static const char *who_restarts(enum config_restart restart)
 {

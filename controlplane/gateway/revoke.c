@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 bool revoke_names(const struct control *c, const struct x509_facts *facts)
 {

@@ -10,7 +10,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static unsigned n_workers(const struct control *c)
 {

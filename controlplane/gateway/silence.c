@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 // Two gateways on one host (namespaces apart, or tests) must not take each other's table away.
 static void table_name(const struct control *c, char *buf, size_t size)

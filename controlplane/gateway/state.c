@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sodium.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "wire/bytes.h"
 
 #define STATE_VERSION  1

@@ -10,7 +10,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/token.h"
 #include "controlplane/hub/links.h"
 #include "version.h"

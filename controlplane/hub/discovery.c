@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/hub/records.h"
 

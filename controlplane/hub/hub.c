@@ -11,7 +11,7 @@
 
 #include "controlplane/common/atomic_file.h"
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/hub/api.h"
 #include "controlplane/hub/discovery.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/hub/addr.h"
 #include "controlplane/hub/links.h"
 #include "wire/packet.h"

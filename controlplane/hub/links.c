@@ -10,7 +10,7 @@
 #include "controlplane/common/clock.h"
 #include "controlplane/common/handshake.h"
 #include "controlplane/common/linkcert.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/recordlane.h"
 #include "controlplane/common/revocation.h"
 #include "controlplane/hub/addr.h"

@@ -17,7 +17,7 @@
 #include <uv.h>
 
 #include "config/hub.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/hub/hub.h"
 #include "version.h"
 

@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/hub/discovery.h"
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "controlplane/common/identity.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/signer/sandbox.h"
 #include "controlplane/signer/serve.h"
 #ifdef SIGNER_TEST_HOOK

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controlplane/common/log.h"
+#include "config/log.h"
 
 static int limit(int resource)
 {

@@ -25,7 +25,7 @@
 #include "config/hub.h"
 #include "controlplane/common/clock.h"
 #include "controlplane/common/linkcert.h"
-#include "controlplane/common/log.h"
+#include "config/log.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/hub/hub.h"
 #include "wire/intent.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One line per event on stderr, with the "<n>" prefix by which systemd tells levels apart.
+// One line per event on stderr, with the "<n>" prefix by which systemd tells levels apart; the one
+// thing besides configuration that every program shares.
 //
 // Any thread. Floor 4 and 5 only: leaves return errors and do not log. Never pass secret bytes;
 // text that came from outside goes through log_quote() first, so that it cannot forge a line.
