@@ -22,7 +22,7 @@ done
 need_root "it makes a root file system and enters it"
 command -v debootstrap >/dev/null || { echo "skipped: debootstrap is not installed (tools/setup --bench)"; exit 125; }
 mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^deb (\[[^]]*\] )?(https?:[^ ]+) bookworm .*/\2/p; s/^URIs: *([^ ]+).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v security | head -1 || true)}
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || die "this machine names no Debian 12 mirror" "DEBIAN_MIRROR=URL names one."
 
 root=$(mktemp -d /var/tmp/postern-fresh.XXXXXX)
 unmount() {
@@ -57,7 +57,7 @@ for m in proc sys dev; do mount --rbind "/$m" "$root/$m" && mount --make-rslave 
 mount -t tmpfs none "$root/run"
 
 title "The checkout"
-git -C "$top" -c safe.directory='*' archive --format=tar HEAD | (mkdir -p "$root/root/postern" && tar -x -C "$root/root/postern")
+git -C "$top" -c safe.directory='*' archive --format=tar HEAD | (mkdir -p "$root/opt/postern" && tar -x -C "$root/opt/postern")
 
 # Every fenced sh block of the README before its first-gateway chapter, in order.
 title "The README's blocks"
@@ -69,8 +69,8 @@ for block in "${found[@]}"; do
 	say "+ $block"
 	# A new network namespace keeps what the block does to interfaces and firewall away from this machine
 	# once its packages are there; apt-get needs the machine's own network.
-	chroot "$root" /bin/bash -lc "cd /root/postern && tools/setup" || die "tools/setup fails on a fresh machine"
-	unshare --net --mount-proc --pid --fork chroot "$root" /bin/bash -lc "ip link set lo up; mount -t proc proc /proc; cd /root/postern && $block" ||
+	chroot "$root" /bin/bash -lc "cd /opt/postern && tools/setup" || die "tools/setup fails on a fresh machine"
+	unshare --net --mount-proc --pid --fork chroot "$root" /bin/bash -lc "ip link set lo up; mount -t proc proc /proc; cd /opt/postern && $block" ||
 		die "the block failed: $block"
 done
 say "the README's blocks pass on a fresh Debian 12"
