@@ -40,7 +40,7 @@ int xdp_object_path(const char *name, char *ret_path, size_t size)
 		if (try_dir(dir, name, ret_path, size) == 0)
 			return 0;
 	}
-	return try_dir(POSTERN_LIBDIR, name, ret_path, size);
+	return -ENOENT;
 }
 
 int xdp_attached_read(unsigned ifindex, struct xdp_attached *ret_attached)

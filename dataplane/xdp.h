@@ -22,8 +22,8 @@ struct xdp_maps {
 
 #define XDP_MAPS_NONE ((struct xdp_maps){.config_fd = -1, .tags_fd = -1, .counters_fd = -1})
 
-// Find <name>.o: in $POSTERN_BPF_DIR, beside the executable, in ../bpf of it (a build tree), or
-// where it is installed. errors: -ENOENT, -ENAMETOOLONG.
+// Find <name>.o: in $POSTERN_BPF_DIR, beside the executable (as installed), or in ../bpf of it (a
+// build tree). errors: -ENOENT, -ENAMETOOLONG.
 int xdp_object_path(const char *name, char *ret_path, size_t size);
 
 // What program an interface carries. name is empty when none does.

@@ -30,24 +30,33 @@ struct signer {
 	struct signer_request request; // here and not on the stack: paths only, no secrets
 };
 
-// The signer's program: in $POSTERN_LIBEXEC, or beside our own.
+static int program_in(const char *dir, const char *sub, char path[PATH_MAX])
+{
+	int len = snprintf(path, PATH_MAX, "%s%s/postern-signer", dir, sub);
+
+	if (len < 0 || len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return access(path, X_OK) == 0 ? 0 : -errno;
+}
+
+// The signer's program: in $POSTERN_LIBEXEC, beside our own, or where it is installed as seen from
+// bin/ (postern, postern-hub).
 static int program_path(char path[PATH_MAX])
 {
 	const char *dir = secure_getenv("POSTERN_LIBEXEC");
 	char self[PATH_MAX];
 	ssize_t n;
-	int len;
 
-	if (dir == NULL || dir[0] == '\0') {
-		n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-		if (n <= 0)
-			return -ENOENT;
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0'; // the kernel's path is absolute
-		dir = self;
-	}
-	len = snprintf(path, PATH_MAX, "%s/postern-signer", dir);
-	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
+	if (dir != NULL && dir[0] != '\0')
+		return program_in(dir, "", path);
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n <= 0)
+		return -ENOENT;
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0'; // the kernel's path is absolute
+	if (program_in(self, "", path) == 0)
+		return 0;
+	return program_in(self, "/../libexec/postern", path);
 }
 
 // Start the program with the socket as descriptor 3, stderr, and nothing else of ours.
