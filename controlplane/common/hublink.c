@@ -16,6 +16,7 @@
 #include "controlplane/common/linkcert.h"
 #include "controlplane/common/pair.h"
 #include "controlplane/common/recordlane.h"
+#include "controlplane/common/tcpwrite.h"
 
 #define KNOCK_LEAD_MS    30 // from the knock to the first SYN: the hub's filter must open first
 #define CONNECT_FIRST_MS 400
@@ -174,37 +175,11 @@ static int identity_check(void *ctx, enum hs_field, const struct der_list *field
 
 // ---- sending
 
-struct write_req {
-	uv_write_t req;
-	uint8_t bytes[];
-};
-
-static void on_written(uv_write_t *req, int)
-{
-	struct write_req *w = req->data;
-
-	free(w);
-}
-
 static int write_bytes(void *ctx, const uint8_t *p, size_t len)
 {
 	struct conn *c = ctx;
-	struct write_req *w;
-	uv_buf_t buf;
-	int err;
 
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) > HUBLINK_QUEUE_MAX)
-		return -ENOBUFS;
-	w = malloc(sizeof(*w) + len);
-	if (w == NULL)
-		return -ENOMEM;
-	memcpy(w->bytes, p, len);
-	w->req.data = w;
-	buf = uv_buf_init((char *)w->bytes, (unsigned)len);
-	err = uv_write(&w->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
-	if (err < 0)
-		free(w);
-	return err;
+	return tcpwrite((uv_stream_t *)&c->tcp, p, len, HUBLINK_QUEUE_MAX);
 }
 
 static int write_frame(struct conn *c, const void *p, size_t len)

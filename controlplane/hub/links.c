@@ -13,6 +13,7 @@
 #include "config/log.h"
 #include "controlplane/common/recordlane.h"
 #include "controlplane/common/revocation.h"
+#include "controlplane/common/tcpwrite.h"
 #include "controlplane/hub/addr.h"
 #include "controlplane/hub/knock.h"
 #include "controlplane/hub/records.h"
@@ -189,37 +190,11 @@ struct links_count links_count(const struct link_server *ls)
 
 // ---- sending
 
-struct write_req {
-	uv_write_t req;
-	uint8_t bytes[];
-};
-
-static void on_written(uv_write_t *req, int)
-{
-	struct write_req *w = req->data;
-
-	free(w);
-}
-
 static int write_bytes(void *ctx, const uint8_t *p, size_t len)
 {
 	struct link *l = ctx;
-	struct write_req *w;
-	uv_buf_t buf;
-	int err;
 
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&l->tcp) > LINKS_QUEUE_MAX)
-		return -ENOBUFS;
-	w = malloc(sizeof(*w) + len);
-	if (w == NULL)
-		return -ENOMEM;
-	memcpy(w->bytes, p, len);
-	w->req.data = w;
-	buf = uv_buf_init((char *)w->bytes, (unsigned)len);
-	err = uv_write(&w->req, (uv_stream_t *)&l->tcp, &buf, 1, on_written);
-	if (err < 0)
-		free(w);
-	return err;
+	return tcpwrite((uv_stream_t *)&l->tcp, p, len, LINKS_QUEUE_MAX);
 }
 
 void links_send_bytes(
