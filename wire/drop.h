@@ -16,7 +16,6 @@
 	/* a port's receive side */ \
 	X(RX_MALFORMED,     "rx-malformed",      "The frame was too short for its own headers, or an outer IP or UDP length lied.") \
 	X(RX_MULTI_SEGMENT, "rx-multi-segment",  "The driver gave the frame in pieces that do not fit one buffer.") \
-	X(RX_PARTIAL_CSUM,  "rx-partial-csum",   "The sender left the checksum to its network card and it cannot be completed here (ethtool -K DEV tx off).") \
 	X(RX_GIANT,         "rx-giant",          "An inner frame was longer than 9216 bytes plus tags.") \
 	X(RX_RUNT,          "rx-runt",           "An inner frame was shorter than an Ethernet header.") \
 	X(NO_MBUF,          "no-mbuf",           "No packet buffer was free.") \
@@ -53,9 +52,6 @@
 	X(VLAN_FILTER,      "vlan-filter",       "The VLAN tag is not one this port carries.") \
 	X(SOURCE_INVALID,   "source-invalid",    "The source MAC was zero or a group address.") \
 	X(SOURCE_BOUND,     "source-bound",      "The source MAC is bound to another port or peer by a static entry.") \
-	X(SOURCE_MOVING,    "source-moving",     "The source MAC moved between places too often (loop or spoofing).") \
-	X(MAC_QUOTA,        "mac-quota",         "The peer or port has reached its quota of MAC addresses.") \
-	X(FDB_FULL,         "fdb-full",          "The forwarding table was full.") \
 	X(LINK_LOCAL,       "link-local",        "A frame to 01:80:c2:00:00:0x stays on its own link (STP, LLDP, pause).") \
 	X(HAIRPIN,          "hairpin",           "The destination is where the frame came from.") \
 	X(SPLIT_HORIZON,    "split-horizon",     "A frame from one peer is never sent on to another.") \
@@ -65,7 +61,6 @@
 	/* sending */ \
 	X(NO_SESSION,       "no-session",        "The peer is not connected.") \
 	X(NO_PATH,          "no-path",           "The session has no path yet, or its next hop is unknown.") \
-	X(PATH_LIMIT,       "path-limit",        "More than three times the bytes received would have gone to an address not yet validated.") \
 	X(TX_EXPIRED,       "tx-expired",        "The sending key's deadline has passed; control did not rekey in time.") \
 	X(TX_COUNTER_CAP,   "tx-counter-cap",    "The sending key reached 2^31 packets and was not replaced in time.") \
 	X(TX_MTU,           "tx-mtu",            "The frame is longer than the outgoing port can carry.") \
@@ -91,11 +86,7 @@
 	X(INJECT_PATH,      "inject-path",       "The port named for an injected datagram cannot send it.") \
 	/* the XDP program */ \
 	X(XDP_FRAGMENT,     "xdp-fragment",      "A fragment of a datagram to the overlay port.") \
-	X(XDP_OPTIONS,      "xdp-options",       "IP options or extension headers before a datagram to the overlay port.") \
-	X(XDP_LENGTH,       "xdp-length",        "The frame, IP and UDP lengths of a datagram to the overlay port contradict each other.") \
-	X(XDP_SHORT,        "xdp-short",         "A datagram to the overlay port was shorter than any packet.") \
-	X(XDP_TYPE,         "xdp-type",          "A datagram to the overlay port begins with no packet type.") \
-	X(XDP_SHAPE,        "xdp-shape",         "A handshake datagram of a length that its type cannot have.") \
+	X(XDP_SHAPE,        "xdp-shape",         "A datagram to the overlay port of a type, length or with headers that no packet of ours has.") \
 	X(XDP_TAG,          "xdp-tag",           "A handshake datagram's tag was not live: a stranger, stopped at the door.") \
 	X(XDP_RATE,         "xdp-rate",          "Handshake datagrams above the rate that is let through to look at.") \
 	X(XDP_NO_SOCKET,    "xdp-no-socket",     "No data-plane was there to take a datagram to the overlay port.")
