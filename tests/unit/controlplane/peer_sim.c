@@ -105,7 +105,10 @@ static void op_install(void *ctx, struct peer *p, const struct epoch *e,
 		side->sim->violations += 1000;
 	key = find_key(side, 0);
 	*key = (struct sim_key){
-		.rx_key_id = e->rx_key_id, .ready_us = side->sim->now_us + INSTALL_US};
+		.rx_key_id = e->rx_key_id,
+		.born_us = e->born_us,
+		.ready_us = side->sim->now_us + INSTALL_US,
+	};
 }
 
 static void op_switch(void *ctx, struct peer *p, uint32_t rx_key_id)
@@ -122,6 +125,8 @@ static void op_retire(void *ctx, struct peer *p, uint32_t rx_key_id)
 	struct sim_side *side = ctx;
 	struct sim_key *key = find_key(side, rx_key_id);
 
+	if (key != NULL && side->sim->now_us >= key->born_us + side->env.key_life_us)
+		side->expired_rx_key_id = rx_key_id;
 	if (key != NULL)
 		*key = (struct sim_key){0};
 	if (side->tx_rx_key_id == rx_key_id)
@@ -324,7 +329,8 @@ static void check_keys(struct sim *s)
 		struct peer_now now = sim_time(s);
 		struct sim_key *key;
 
-		if (from->tx_key_id == 0)
+		// Either side's clock ends an epoch at the end of its life, one of them first.
+		if (from->tx_key_id == 0 || from->tx_key_id == to->expired_rx_key_id)
 			continue;
 		key = find_key(to, from->tx_key_id);
 		if (key == NULL || !key->ready)

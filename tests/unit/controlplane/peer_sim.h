@@ -23,6 +23,7 @@ struct sim_datagram {
 
 struct sim_key {
 	uint32_t rx_key_id; // 0: free
+	uint64_t born_us;
 	uint64_t ready_us;  // 0: not told yet
 	bool ready;
 };
@@ -40,6 +41,7 @@ struct sim_side {
 	struct sim_key keys[SIM_KEYS];
 	uint32_t tx_rx_key_id; // epoch in use for sending, by its rx_key_id
 	uint32_t tx_key_id;
+	uint32_t expired_rx_key_id; // the newest epoch that died of age, not by a rekey
 	unsigned n_sent[256]; // datagrams by first byte
 	unsigned n_installs, n_closed;
 	bool install_fails, install_hangs, cert_fails;
