@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What the rows of this directory share. Sourced, never run; row.py is the same for Python.
+#
+# A row is an executable here whose third line is `# row N: the goal, one sentence` (`-` for N if it
+# answers no row of the table of targets) and whose fourth is `# ci: yes` or `# ci: no`, whether the
+# plain tools/test runs it. It takes --scale and --json, prints figures for people, and ends with
+# row_result. Exit status: 0 the goal is met, 1 it is not, 77 it cannot run here.
+
+row_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+row_file=$(cd "$(dirname "$0")" && pwd)/${0##*/}
+row_name=${0##*/}
+row_number=$(sed -n '3s/^# row \([-0-9]*\): .*/\1/p' "$row_file")
+row_goal=$(sed -n '3s/^# row [-0-9]*: //p' "$row_file")
+BUILD=${BUILD:-$row_top/build}
+
+# row_args "$@": sets $scale (ci or full) and $row_json.
+row_args() {
+	scale=ci row_json=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--scale) scale=${2:-} && shift ;;
+		--json) row_json=${2:-} && shift ;;
+		-h | --help) row_usage && exit 0 ;;
+		*) row_usage >&2 && exit 2 ;;
+		esac
+		shift
+	done
+	case $scale in ci | full) ;; *) row_usage >&2 && exit 2 ;; esac
+}
+
+row_usage() {
+	cat <<-USAGE
+		Usage: tests/reliability/$row_name [--scale ci|full] [--json FILE]
+		$row_goal
+		Exit status: 0 the goal is met, 1 it is not, 77 it cannot run here.
+	USAGE
+}
+
+# row_skip WHY
+row_skip() {
+	printf '%s\n' "$1"
+	exit 77
+}
+
+# row_need PROGRAM...: the programs of the build tree that the row runs.
+row_need() {
+	local p
+	for p in "$@"; do [ -x "$BUILD/$p" ] || row_skip "$BUILD/$p is not built: ninja -C $BUILD"; done
+}
+
+# row_result true|false FIGURE
+row_result() {
+	printf '%s: %s (%s)\n' "$row_name" "$2" "$([ "$1" = true ] && echo "goal met" || echo "GOAL MISSED")"
+	[ -z "$row_json" ] || jq -n --arg row "$row_number" --arg name "$row_name" --arg goal "$row_goal" --arg figure "$2" \
+		--argjson pass "$1" --arg scale "$scale" '{row: (if $row == "-" then null else $row | tonumber end),
+		name: $name, goal: $goal, figure: $figure, pass: $pass, scale: $scale,
+		command: ("tests/reliability/" + $name + " --scale " + $scale)}' >"$row_json"
+	[ "$1" = true ]
+	exit
+}

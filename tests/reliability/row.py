@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the rows written in Python share; lib.sh says what a row is."""
+import argparse
+import json
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get('BUILD', os.path.join(TOP, 'build'))
+
+
+class Row:
+    """Reads the row's header and its command line; `scale` is 'ci' or 'full'."""
+
+    def __init__(self):
+        path = sys.argv[0]
+        self.name = os.path.basename(path)
+        with open(path) as f:
+            line = f.read().split('\n')[2]
+        number, self.goal = re.fullmatch(r'# row (-|\d+): (.*)', line).groups()
+        self.number = None if number == '-' else int(number)
+        args = argparse.ArgumentParser(prog=self.name, description=self.goal,
+                                       epilog='Exit status: 0 the goal is met, 1 it is not, 77 it cannot run here.')
+        args.add_argument('--scale', choices=['ci', 'full'], default='ci')
+        args.add_argument('--json', metavar='FILE')
+        options = args.parse_args()
+        self.scale, self.json = options.scale, options.json
+
+    def skip(self, why):
+        print(why)
+        sys.exit(77)
+
+    def need(self, *programs):
+        """The build tree's programs that the row runs, as paths."""
+        paths = [os.path.join(BUILD, p) for p in programs]
+        for p in paths:
+            if not os.access(p, os.X_OK):
+                self.skip(f'{p} is not built: ninja -C {BUILD}')
+        return paths
+
+    def result(self, passed, figure):
+        print(f'{self.name}: {figure} ({"goal met" if passed else "GOAL MISSED"})')
+        if self.json:
+            with open(self.json, 'w') as f:
+                json.dump({'row': self.number, 'name': self.name, 'goal': self.goal, 'figure': figure,
+                           'pass': bool(passed), 'scale': self.scale,
+                           'command': f'tests/reliability/{self.name} --scale {self.scale}'}, f, indent=1)
+                f.write('\n')
+        sys.exit(0 if passed else 1)
