@@ -166,7 +166,7 @@ struct control {
 
 	struct rpc_server *rpc;
 	int silence_fd[CONTROL_SILENCE_MAX]; // two for each port of the configuration; -1 not held
-	bool silence_table;
+	struct mnl_socket *silence_watch;    // changes of nft tables
 	uv_timer_t tick;
 	uv_timer_t save;
 	uv_prepare_t flush;
@@ -268,9 +268,13 @@ json_t *api_handle(void *ctx, const char *method, json_t *params, struct rpc_err
 int control_reload(struct control *c, struct config_error *err, json_t *report);
 
 // silence.c: the kernel must not answer for us.
-int silence_start(struct control *c);
+void silence_start(struct control *c);
 void silence_tick(struct control *c); // hold what could not be held before
-void silence_stop(struct control *c);
+void silence_stop(struct control *c); // the table stays
+// Put the table in place that drops what the kernel gets for an overlay port, or take it away; both
+// may be called again. errors: -EPERM, -ENOMEM
+int silence_hold(const struct gateway_config *config);
+int silence_release(const struct gateway_config *config);
 
 // privileges.c
 void privileges_harden(void); // keys come into this memory: no core, no ptrace by the same user

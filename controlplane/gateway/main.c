@@ -3,6 +3,7 @@
 // postern-control: everything slow and everything about identity of one gateway.
 #include <argp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sodium.h>
 
 #include "config/gateway.h"
@@ -14,18 +15,32 @@
 
 const char *argp_program_version = "postern-control " POSTERN_VERSION;
 
+struct options {
+	const char *config;
+	const char *silence; // "on", "off", or NULL: run
+};
+
 static const struct argp_option options[] = {
 	{"config", 'c', "FILE", 0, "configuration (" CONFIG_DEFAULT ")", 0},
+	{"silence", 's', "on|off", 0,
+		"only put the nft table in place that keeps the kernel from answering for the "
+		"overlay port, or take it away, and end",
+		0},
 	{0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **path = state->input;
+	struct options *o = state->input;
 
 	switch (key) {
 	case 'c':
-		*path = arg;
+		o->config = arg;
+		return 0;
+	case 's':
+		if (strcmp(arg, "on") != 0 && strcmp(arg, "off") != 0)
+			argp_error(state, "--silence is on or off, not \"%s\"", arg);
+		o->silence = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "there is no use for \"%s\" here", arg);
@@ -41,24 +56,35 @@ static const struct argp argp = {
 	.doc = "The control process of a Postern gateway: identity, intents, handshakes, policy "
 	       "and the "
 	       "local API. It runs beside postern-dataplane and starts postern-signer.\v"
-	       "SIGHUP reloads the configuration; POSTERN_LOG=debug says more.",
+	       "SIGHUP reloads the configuration; POSTERN_LOG=debug says more. The nft table of "
+	       "--silence is also put in place at every start, and stays when control ends.",
 };
+
+static int silence(struct gateway_config *config, bool on)
+{
+	int err = on ? silence_hold(config) : silence_release(config);
+
+	config_free_gateway(config);
+	return err < 0 ? 1 : 0;
+}
 
 int main(int argc, char **argv)
 {
-	const char *path = CONFIG_DEFAULT;
+	struct options o = {.config = CONFIG_DEFAULT};
 	struct gateway_config *config;
 	struct config_error err;
 
 	log_init();
-	argp_parse(&argp, argc, argv, 0, NULL, &path);
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (sodium_init() < 0) {
 		log_error("libsodium does not start");
 		return 1;
 	}
-	if (config_load_gateway(path, &config, &err) < 0) {
+	if (config_load_gateway(o.config, &config, &err) < 0) {
 		config_error_print(stderr, &err);
 		return 1;
 	}
-	return control_run(path, config);
+	if (o.silence != NULL)
+		return silence(config, strcmp(o.silence, "on") == 0);
+	return control_run(o.config, config);
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The kernel must not answer for a data-plane that is down: a closed UDP port would send ICMP and
-// show that this host knows Postern's peers from others. Two belts: sockets that are bound and
-// never read, and an nft table that drops what reaches the input hook. Packets for the data-plane
-// never get there.
+// The kernel must not answer for us: a closed port would send an ICMP error or a reset. An nft
+// table drops whatever reaches the kernel for an overlay port; packets for the data-plane never get
+// there. It stays when every process has ended, in order or not, until `postern-control --silence
+// off`, and is put back when somebody flushes the ruleset. Sockets that are bound and never read
+// keep the port from other programs, and from ICMP where the kernel has no nftables.
 #include "controlplane/gateway/control.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
 #include <sodium.h>
@@ -18,16 +22,19 @@
 
 #include "config/log.h"
 
+#define TABLE_BYTES 40
+#define EVENT_BYTES 8192
+
 // Two gateways on one host (namespaces apart, or tests) must not take each other's table away.
-static void table_name(const struct control *c, char *buf, size_t size)
+static void table_name(const struct gateway_config *config, char ret_name[TABLE_BYTES])
 {
 	uint8_t hash[crypto_generichash_BYTES_MIN];
 	char hex[17];
 
-	crypto_generichash(hash, sizeof(hash), (const uint8_t *)c->config->name,
-		strlen(c->config->name), NULL, 0);
+	crypto_generichash(
+		hash, sizeof(hash), (const uint8_t *)config->name, strlen(config->name), NULL, 0);
 	sodium_bin2hex(hex, sizeof(hex), hash, 8);
-	snprintf(buf, size, "postern_%s", hex);
+	snprintf(ret_name, TABLE_BYTES, "postern_%s", hex);
 }
 
 static int run_nft(const char *commands)
@@ -66,9 +73,120 @@ static int hold_port(uint16_t port, int family)
 	return fd;
 }
 
+// "7667, 7668": the overlay ports, once for each WAN port. Returns how many characters.
+static size_t list_ports(const struct gateway_config *config, char *text, size_t size)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < config->dataplane.n_ports; i++) {
+		const struct config_port *port = &config->dataplane.ports[i];
+
+		if (port->role == CONFIG_ROLE_WAN && at < size)
+			at += snprintf(text + at, size - at, "%s%u", at > 0 ? ", " : "",
+				port->overlay_port);
+	}
+	return at;
+}
+
+// Before defragmentation, so that the kernel has no fragment of ours whose rest it could miss, and
+// for this host's addresses only: what it routes to others is theirs.
+int silence_hold(const struct gateway_config *config)
+{
+	char table[TABLE_BYTES], ports[CONFIG_PORTS_MAX * 8], commands[1024];
+
+	if (list_ports(config, ports, sizeof(ports)) == 0)
+		return 0;
+	table_name(config, table);
+	// One transaction: an old table of ours is replaced without a gap.
+	snprintf(commands, sizeof(commands),
+		"add table inet %1$s\n"
+		"delete table inet %1$s\n"
+		"table inet %1$s {\n"
+		"	chain input {\n"
+		"		type filter hook prerouting priority -450; policy accept;\n"
+		"		fib daddr type != local return\n"
+		"		meta l4proto { udp, tcp, udplite, sctp, dccp } th dport { %2$s } "
+		"counter "
+		"drop\n"
+		"	}\n"
+		"}\n",
+		table, ports);
+	return run_nft(commands);
+}
+
+int silence_release(const struct gateway_config *config)
+{
+	char table[TABLE_BYTES], commands[128];
+
+	table_name(config, table);
+	// Added first, so that one which is gone already is no error.
+	snprintf(
+		commands, sizeof(commands), "add table inet %1$s\ndelete table inet %1$s\n", table);
+	return run_nft(commands);
+}
+
+// ---------------------------------------------------------------- while control runs
+
+static int find_name(const struct nlattr *attr, void *data)
+{
+	const char **name = data;
+
+	if (mnl_attr_get_type(attr) == NFTA_TABLE_NAME &&
+		mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		*name = mnl_attr_get_str(attr);
+	return MNL_CB_OK;
+}
+
+static bool deletes(const struct nlmsghdr *nlh, const char *table)
+{
+	const char *name = "";
+
+	if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE))
+		return false;
+	mnl_attr_parse(nlh, sizeof(struct nfgenmsg), find_name, &name);
+	return strcmp(name, table) == 0;
+}
+
+// Whether our table was deleted since the last call, or may have been.
+static bool table_lost(struct control *c)
+{
+	_Alignas(struct nlmsghdr) char buf[EVENT_BYTES];
+	char table[TABLE_BYTES];
+	bool lost = false;
+	ssize_t n;
+
+	if (c->silence_watch == NULL)
+		return false;
+	table_name(c->config, table);
+	while ((n = recv(mnl_socket_get_fd(c->silence_watch), buf, sizeof(buf), MSG_DONTWAIT)) !=
+		0) {
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)buf;
+		int left = (int)n;
+
+		if (n < 0 && errno == ENOBUFS) {
+			lost = true; // more happened than the queue holds
+			continue;
+		}
+		if (n < 0)
+			break;
+		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+			lost |= deletes(nlh, table);
+	}
+	return lost;
+}
+
+static void hold_table(struct control *c)
+{
+	if (silence_hold(c->config) < 0)
+		log_warning("no nft table: only the held sockets keep the overlay port silent, and "
+			    "only while a process holds them");
+	(void)table_lost(c); // that was us
+}
+
 // The data-plane holds the port, too, while it lives; whoever comes second takes over when the
 // first dies, within a tick. The nft table covers the moment between.
-void silence_tick(struct control *c)
+static void hold_sockets(struct control *c)
 {
 	for (unsigned i = 0; i < c->config->dataplane.n_ports; i++) {
 		const struct config_port *port = &c->config->dataplane.ports[i];
@@ -82,59 +200,37 @@ void silence_tick(struct control *c)
 	}
 }
 
-int silence_start(struct control *c)
+void silence_start(struct control *c)
 {
-	char table[40], ports[512] = "", commands[1024];
-	size_t at = 0;
-	int err;
-
 	memset(c->silence_fd, -1, sizeof(c->silence_fd));
-	silence_tick(c);
-	for (unsigned i = 0; i < c->config->dataplane.n_ports; i++) {
-		const struct config_port *port = &c->config->dataplane.ports[i];
-
-		if (port->role != CONFIG_ROLE_WAN)
-			continue;
-		at += snprintf(ports + at, sizeof(ports) - at, "%s%u", at > 0 ? ", " : "",
-			port->overlay_port);
-		if (at >= sizeof(ports))
-			return -E2BIG;
+	c->silence_watch = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (c->silence_watch != NULL &&
+		mnl_socket_bind(
+			c->silence_watch, 1u << (NFNLGRP_NFTABLES - 1), MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(c->silence_watch);
+		c->silence_watch = NULL;
 	}
-	if (at == 0)
-		return 0;
-	table_name(c, table, sizeof(table));
-	// One transaction: an old table of ours is replaced without a gap.
-	snprintf(commands, sizeof(commands),
-		"add table inet %s\n"
-		"delete table inet %s\n"
-		"table inet %s {\n"
-		"	chain input {\n"
-		"		type filter hook input priority -310; policy accept;\n"
-		"		udp dport { %s } counter drop\n"
-		"		tcp dport { %s } counter drop\n" // no refusal there, either
-		"	}\n"
-		"}\n",
-		table, table, table, ports, ports);
-	err = run_nft(commands);
-	c->silence_table = true;
-	if (err < 0)
-		log_warning("no nft table: only the held sockets keep the overlay port silent");
-	return err;
+	hold_sockets(c);
+	hold_table(c);
+}
+
+void silence_tick(struct control *c)
+{
+	hold_sockets(c);
+	if (table_lost(c)) {
+		log_notice("somebody took the nft table of the overlay port away: putting it back");
+		hold_table(c);
+	}
 }
 
 void silence_stop(struct control *c)
 {
-	char table[40], commands[128];
-
-	if (!c->silence_table)
-		return;
 	for (unsigned i = 0; i < CONTROL_SILENCE_MAX; i++) {
 		if (c->silence_fd[i] >= 0)
 			close(c->silence_fd[i]);
 		c->silence_fd[i] = -1;
 	}
-	c->silence_table = false;
-	table_name(c, table, sizeof(table));
-	snprintf(commands, sizeof(commands), "delete table inet %s\n", table);
-	run_nft(commands);
+	if (c->silence_watch != NULL)
+		mnl_socket_close(c->silence_watch);
+	c->silence_watch = NULL;
 }

@@ -4,6 +4,7 @@
 //
 //	postern-hub init [-c FILE] [--json]    make a hub from nothing
 //	postern-hub new-issuing [-c FILE]      make a new issuing key with the root
+//	postern-hub silence on|off [-c FILE]   shut the ports while no hub runs, or open them
 //	postern-hub [-c FILE]                  run it
 #include <getopt.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "config/hub.h"
 #include "config/log.h"
 #include "controlplane/hub/hub.h"
+#include "controlplane/hub/silence.h"
 #include "version.h"
 
 #define DEFAULT_CONFIG "/etc/postern/hub.yaml"
@@ -36,6 +38,12 @@ static void usage(FILE *to)
 	      "       postern-hub init [-c FILE]     make one: keys, certificates, an empty store\n"
 	      "       postern-hub new-issuing [-c FILE]\n"
 	      "                                      make a new issuing key; needs root.key\n"
+	      "       postern-hub silence on|off [-c FILE]\n"
+	      "                                      only put the nft table in place that keeps "
+	      "the\n"
+	      "                                      kernel from answering for the hub, as every\n"
+	      "                                      start does and no end undoes; or take it "
+	      "away\n"
 	      "  -c, --config=FILE   configuration (" DEFAULT_CONFIG ")\n"
 	      "      --json          init: say what was made as JSON\n"
 	      "      --version       print the version\n"
@@ -112,6 +120,20 @@ static int run_new_issuing(const struct hub_config *cfg, bool json)
 	return EXIT_OK;
 }
 
+static int run_silence(const struct hub_config *cfg, bool on)
+{
+	char said[SILENCE_TEXT] = "";
+	struct silence *s = NULL;
+	int err = on ? silence_create(cfg->listen, cfg->n_listen, cfg->udp2_port, &s, said)
+		     : silence_release(cfg->listen, said);
+
+	silence_destroy(s);
+	if (err == 0)
+		return EXIT_OK;
+	log_error("the nft table: %s", said[0] != '\0' ? said : strerror(-err));
+	return EXIT_FAILED;
+}
+
 // ---- run
 
 static void on_signal(uv_signal_t *handle, int)
@@ -153,6 +175,14 @@ static int run_hub(const struct hub_config *cfg)
 	return EXIT_OK;
 }
 
+static bool command_exists(const char *command, const char *word)
+{
+	if (strcmp(command, "silence") == 0)
+		return word != NULL && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0);
+	return strcmp(command, "run") == 0 || strcmp(command, "init") == 0 ||
+	       strcmp(command, "new-issuing") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -163,7 +193,7 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const char *path = DEFAULT_CONFIG;
-	const char *command = "run";
+	const char *command = "run", *word = NULL;
 	bool json = false;
 	struct hub_config *cfg;
 	struct config_error cerr;
@@ -190,8 +220,9 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		command = argv[optind++];
-	if (optind < argc || (strcmp(command, "run") != 0 && strcmp(command, "init") != 0 &&
-				     strcmp(command, "new-issuing") != 0)) {
+	if (optind < argc && strcmp(command, "silence") == 0)
+		word = argv[optind++];
+	if (optind < argc || !command_exists(command, word)) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
@@ -206,6 +237,8 @@ int main(int argc, char **argv)
 		ret = run_init(cfg, path, json);
 	else if (strcmp(command, "new-issuing") == 0)
 		ret = run_new_issuing(cfg, json);
+	else if (strcmp(command, "silence") == 0)
+		ret = run_silence(cfg, strcmp(word, "on") == 0);
 	else
 		ret = run_hub(cfg);
 	config_free_hub(cfg);

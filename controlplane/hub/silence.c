@@ -92,49 +92,76 @@ static int replace_table(struct silence *s, const char *tcp, const char *udp, bo
 		s->table, tcp, udp, bound ? "" : "#");
 }
 
+static int say(struct silence *s, int err, char ret_error[SILENCE_TEXT])
+{
+	const char *said = nft_ctx_get_error_buffer(s->nft);
+
+	snprintf(ret_error, SILENCE_TEXT, "%.*s", (int)strcspn(said, "\n"), said);
+	return err;
+}
+
+static struct silence *create(uint16_t port)
+{
+	struct silence *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (s->nft == NULL) {
+		free(s);
+		return NULL;
+	}
+	nft_ctx_buffer_output(s->nft);
+	nft_ctx_buffer_error(s->nft);
+	snprintf(s->table, sizeof(s->table), "postern_hub_%u", port);
+	return s;
+}
+
 int silence_create(const struct config_endpoint *listen, unsigned n_listen, uint16_t udp2_port,
 	struct silence **ret_silence, char ret_error[SILENCE_TEXT])
 {
-	struct silence *s = calloc(1, sizeof(*s));
+	struct silence *s = create(listen[0].port);
 	char tcp[PORTS_TEXT] = "", udp[PORTS_TEXT] = "";
-	const char *said;
 	int err;
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (s->nft == NULL) {
-		free(s);
-		return -ENOMEM;
-	}
-	nft_ctx_buffer_output(s->nft);
-	nft_ctx_buffer_error(s->nft);
 	for (unsigned i = 0; i < n_listen; i++) {
 		add_port(tcp, listen[i].port);
 		add_port(udp, listen[i].port);
 	}
 	if (udp2_port != 0)
 		add_port(udp, udp2_port);
-	snprintf(s->table, sizeof(s->table), "postern_hub_%u", listen[0].port);
 	err = replace_table(s, tcp, udp, true);
 	if (err < 0)
 		err = replace_table(s, tcp, udp, false);
 	if (err < 0) {
-		said = nft_ctx_get_error_buffer(s->nft);
-		snprintf(ret_error, SILENCE_TEXT, "%.*s", (int)strcspn(said, "\n"), said);
-		nft_ctx_free(s->nft);
-		free(s);
+		say(s, err, ret_error);
+		silence_destroy(s);
 		return err;
 	}
 	*ret_silence = s;
 	return 0;
 }
 
+int silence_release(const struct config_endpoint *listen, char ret_error[SILENCE_TEXT])
+{
+	struct silence *s = create(listen[0].port);
+	int err;
+
+	if (s == NULL)
+		return -ENOMEM;
+	err = run(s, "add table inet %1$s\ndelete table inet %1$s\n", s->table);
+	if (err < 0)
+		say(s, err, ret_error);
+	silence_destroy(s);
+	return err;
+}
+
 void silence_destroy(struct silence *s)
 {
 	if (s == NULL)
 		return;
-	run(s, "delete table inet %s\n", s->table);
 	nft_ctx_free(s->nft);
 	free(s);
 }

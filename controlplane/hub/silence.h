@@ -10,8 +10,8 @@
 //		chain input { type filter hook input priority -10; policy accept; ... }
 //	}
 //
-// Replaced in one transaction at start, removed at a clean stop, left in place by a crash: then the
-// ports stay shut until the next start. Needs CAP_NET_ADMIN in the hub's network namespace.
+// Replaced in one transaction at start and left in place at the end, orderly or not: the ports stay
+// shut until silence_release(). Needs CAP_NET_ADMIN in the hub's network namespace.
 // Loop thread only. Floor 4.
 #pragma once
 
@@ -28,7 +28,9 @@ struct silence;
 // errors:  -EPERM, -EOPNOTSUPP, -EIO; error text in ret_error
 int silence_create(const struct config_endpoint *listen, unsigned n_listen, uint16_t udp2_port,
 	struct silence **ret_silence, char ret_error[SILENCE_TEXT]);
-void silence_destroy(struct silence *s); // removes the table; accepts NULL
+void silence_destroy(struct silence *s); // the table stays; accepts NULL
+// Take the table away. No error if there is none. errors: as above
+int silence_release(const struct config_endpoint *listen, char ret_error[SILENCE_TEXT]);
 
 // Open the TCP ports to this source for SILENCE_OPEN_S. Cheap when it was opened a moment ago.
 int silence_open(struct silence *s, const struct config_addr *from);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A stranger's scan gets nothing back: from gateway and hub, running, stopped, and killed.
+# A stranger's scan gets nothing back: from gateway and hub, running, hanging, killed, and stopped in order.
 #
 #   natA ──(scans 10.1.0.2:7667)──► gwA          stranger ──(scans 192.0.2.10)──► hub
 . "$(dirname "$0")/lib.sh"
@@ -48,3 +48,8 @@ for pid in $(pgrep -P "${SUPERVISOR[hub]}"); do kill -STOP "$pid"; done
 kill -9 "$hub"
 scan "a hub that is dead, by UDP" stranger eth0 "not arp and not tcp" 192.0.2.10:7667
 for pid in $(pgrep -P "${SUPERVISOR[hub]}"); do kill -CONT "$pid"; done
+
+site_stop gwA
+scan_gw "a gateway that was stopped"
+site_stop hub
+scan_hub "a hub that was stopped"

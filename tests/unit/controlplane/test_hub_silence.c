@@ -27,6 +27,7 @@
 #include "controlplane/common/clock.h"
 #include "controlplane/common/handshake.h"
 #include "controlplane/common/pair.h"
+#include "controlplane/hub/silence.h"
 #include "controlplane/common/tcpframe.h"
 #include "tests/unit/controlplane/hub_fixture.h"
 
@@ -403,6 +404,9 @@ static void knock_as(unsigned host, const struct pair *p)
 
 static void with_the_filter(void)
 {
+	struct config_endpoint listen = {0};
+	struct silence *filter = NULL;
+	char said[SILENCE_TEXT];
 	struct pair p, stranger;
 	uv_loop_t loop;
 	struct sockaddr_in to;
@@ -443,10 +447,18 @@ static void with_the_filter(void)
 	gateway_end(&gw);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
-	// A clean stop removes it.
+	// So does one that was stopped in order; only who takes the filter away meets the kernel.
 	fixture_stop(&fix, SIGTERM);
 	assert_int_equal(connect_from(2, 300), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	listen.port = fix.port;
+	assert_int_equal(silence_release(&listen, said), 0);
+	assert_int_equal(connect_from(2, 300), -1);
 	assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(silence_create(&listen, 1, 0, &filter, said), 0);
+	silence_destroy(filter);
+	assert_int_equal(connect_from(2, 300), -1);
+	assert_int_equal(errno, ETIMEDOUT);
 	fixture_end(&fix);
 }
 
