@@ -7,6 +7,7 @@
 
 #include "dataplane/flood.h"
 #include "dataplane/l2.h"
+#include "dataplane/stage.h"
 #include "dataplane/stream.h"
 #include "dataplane/worker_types.h"
 
@@ -243,10 +244,14 @@ void lan_to_wan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, 
 	struct l2_batch b;
 	unsigned left = 0;
 
+	stage(STAGE_CLASSIFY);
 	classify(w, port_idx, m, n, &b);
+	stage(STAGE_FDB);
 	l2_learn_batch(w, &b);
 	l2_lookup_batch(w, &b);
+	stage(STAGE_PACK);
 	dispatch(w, &b);
+	stage(STAGE_TX);
 	for (unsigned i = 0; i < b.n; i++) {
 		if (b.m[i] != NULL)
 			b.m[left++] = b.m[i];

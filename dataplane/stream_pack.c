@@ -7,6 +7,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "dataplane/stage.h"
 #include "dataplane/worker_types.h"
 
 #define PACK_CHUNK 8 // packets sealed together
@@ -48,7 +49,9 @@ static void flush(struct packer *p)
 
 	if (p->n == 0)
 		return;
+	stage(STAGE_SEAL);
 	aead_seal_batch(p->w->aead, p->lane->cipher, p->op, p->n);
+	stage(STAGE_OUTER);
 	for (unsigned i = 0; i < p->n; i++) {
 		struct rte_mbuf *m = p->ready[i];
 		uint8_t *payload = p->op[i].data - PKT_DATA_HDR_LEN;
@@ -69,6 +72,7 @@ static void flush(struct packer *p)
 		port_tx(p->w, path->port_idx, m);
 	}
 	p->n = 0;
+	stage(STAGE_PACK);
 }
 
 // Queue a packet whose blocks lie at data[0..bytes) for sealing.

@@ -10,6 +10,7 @@
 #include "dataplane/filter.h"
 #include "dataplane/flood.h"
 #include "dataplane/l2.h"
+#include "dataplane/stage.h"
 #include "dataplane/stream.h"
 #include "dataplane/worker_types.h"
 
@@ -21,6 +22,7 @@ struct opening {
 	struct lane_rx *lane[BATCH_MAX];
 	struct epoch *epoch[BATCH_MAX];
 	uint32_t slot[BATCH_MAX];
+	uint64_t counter[BATCH_MAX];
 	struct outer_view view[BATCH_MAX];
 	uint8_t port_idx;
 };
@@ -126,6 +128,7 @@ static void data_packet(
 	o->lane[i] = lane;
 	o->epoch[i] = e;
 	o->slot[i] = slot;
+	o->counter[i] = h->counter;
 	o->view[i] = *v;
 	o->op[i].key = &lane->key;
 	o->op[i].data = v->payload + PKT_DATA_HDR_LEN;
@@ -240,8 +243,10 @@ static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 // A frame from a peer never goes to a peer: gateways form a full mesh.
 static void deliver_batch(struct worker *w, struct l2_batch *b)
 {
+	stage(STAGE_FDB);
 	l2_learn_batch(w, b);
 	l2_lookup_batch(w, b);
+	stage(STAGE_TX);
 	for (unsigned i = 0; i < b->n; i++) {
 		if (unlikely(b->m[i] == NULL))
 			continue;
@@ -258,6 +263,7 @@ static void deliver_batch(struct worker *w, struct l2_batch *b)
 		}
 	}
 	b->n = 0;
+	stage(STAGE_UNPACK);
 }
 
 static void check_inner(struct worker *w, const struct stream_inner *f, struct l2_batch *b)
@@ -365,30 +371,39 @@ static void note_authentic(struct worker *w, struct opening *o, unsigned i, uint
 	}
 }
 
-static void commit_and_unpack(struct worker *w, struct opening *o)
+// Keep the authentic packets that are not yet known, and change what such a packet may change.
+static void commit(struct worker *w, struct opening *o)
 {
 	uint32_t told_slot = NO_SESSION;
 
 	for (unsigned i = 0; i < o->n; i++) {
-		uint64_t counter = get_le64(o->op[i].data - sizeof(counter));
 		enum replay_verdict verdict;
 
 		if (unlikely(!o->op[i].ok)) {
 			forged(w, o, i);
 			continue;
 		}
-		verdict = replay_commit(&o->lane[i]->replay, counter);
+		verdict = replay_commit(&o->lane[i]->replay, o->counter[i]);
 		if (unlikely(verdict != REPLAY_FRESH)) {
+			o->op[i].ok = false;
 			drop_of(w, o->slot[i], o->m[i], replay_reason(verdict));
 			continue;
 		}
 		note_authentic(w, o, i, &told_slot);
+	}
+}
+
+static void unpack(struct worker *w, struct opening *o)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		if (unlikely(!o->op[i].ok))
+			continue;
 		stream_unpack(w,
 			&(struct stream_packet){
 				.m = o->m[i],
 				.data = o->op[i].data,
 				.bytes = o->op[i].bytes,
-				.counter = counter,
+				.counter = o->counter[i],
 				.slot = o->slot[i],
 				.port_idx = o->port_idx,
 				.lane = o->lane[i],
@@ -410,10 +425,15 @@ static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsi
 
 	o.n = 0;
 	o.port_idx = port_idx;
+	stage(STAGE_CLASSIFY);
 	for (unsigned i = 0; i < n; i++)
 		strip(w, m[i], &o);
+	stage(STAGE_OPEN);
 	open_batch(w, &o);
-	commit_and_unpack(w, &o);
+	stage(STAGE_REPLAY);
+	commit(w, &o);
+	stage(STAGE_UNPACK);
+	unpack(w, &o);
 }
 
 void wan_to_lan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)

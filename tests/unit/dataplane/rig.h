@@ -3,7 +3,7 @@
 // Two gateways in one process, without ports: frames go in as arrays and come out as arrays.
 //
 // Each gateway has LAN port 0, WAN port 1 and LAN port 2, a number of workers that the one thread
-// plays in turn, and sessions whose keys both sides know. For tests and for bench/path.c.
+// plays in turn, and sessions whose keys both sides know. For tests and for bench/path.
 #pragma once
 
 #include <stdbool.h>
