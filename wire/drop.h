@@ -46,6 +46,7 @@
 	X(FRAG_LENGTH,      "frag-length",       "Fragments added up to more than the frame's length, or the length was impossible.") \
 	X(FRAG_TIMEOUT,     "frag-timeout",      "A frame in fragments was not complete after 100 ms.") \
 	X(FRAG_BUDGET,      "frag-budget",       "The oldest frame in fragments made room: reassembly memory or slots were used up.") \
+	X(SUPER_INVALID,    "super-invalid",     "A super-frame's headers and its segment size do not fit together.") \
 	/* switching */ \
 	X(SEGMENT_UNKNOWN,  "segment-unknown",   "The port and VLAN, or the number in the packet, belong to no segment.") \
 	X(SEGMENT_DENIED,   "segment-denied",    "The peer is not a member of the segment it sent to.") \

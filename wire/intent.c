@@ -14,7 +14,7 @@ static bool fields_ok(const struct intent *i)
 {
 	return name_valid(i->from, i->from_len) && name_valid(i->to, i->to_len) &&
 	       name_compare(i->from, i->from_len, i->to, i->to_len) != 0 &&
-	       (i->caps & ~(uint32_t)PKT_CAP_KNOWN) == 0 && i->not_before <= i->not_after &&
+	       (i->caps & PKT_CAP_RESERVED) == 0 && i->not_before <= i->not_after &&
 	       i->not_after - i->not_before <= INTENT_MAX_LIFE_S;
 }
 

@@ -38,7 +38,7 @@ struct intent {
 };
 
 // Read exactly len bytes as one intent. Checks the shape only: lengths, version, flags, both names
-// valid and different, unknown caps bits zero, not_before ≤ not_after, life ≤ 7 days.
+// valid and different, reserved caps bits zero, not_before ≤ not_after, life ≤ 7 days.
 //
 // 0, or -EBADMSG with *ret untouched.
 int intent_parse(const void *p, size_t len, struct intent *ret);

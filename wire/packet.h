@@ -61,7 +61,8 @@
 #define PKT_CAP_LANES_SHIFT 8          // bits 8–15: data lanes accepted - 1
 #define PKT_CAP_LANES_MASK  0x0000ff00
 #define PKT_CAP_TCP         0x00010000 // reachable by the TCP fallback
-#define PKT_CAP_KNOWN       0x0001ff03 // the rest is zero; M2's word carries the cipher in bits 24–31
+#define PKT_CAP_SUPER       0x00020000 // takes super-frames (kinds 8 and 9)
+#define PKT_CAP_RESERVED    0xff000000 // zero; M2's word carries the cipher there
 #define PKT_CIPHER_SHIFT    24
 
 #define PKT_CIPHER_AES_256_GCM       1
@@ -80,6 +81,8 @@
 #define PKT_MTU_BASE        1280       // smallest path MTU, IP header included
 #define PKT_FRAME_MIN       14         // an Ethernet header
 #define PKT_FRAME_MAX       (9216 + 8) // an inner frame: 9216 and two VLAN tags
+#define PKT_SUPER_MAX       64512      // a super-frame, tags included
+#define PKT_SUPER_HDR_LEN   4          // before it: u16 payload of each segment, u16 0
 #define PKT_FRAG_MIN_ROOM   64         // split a frame only where at least this much of it fits
 #define PKT_FRAG_TOTAL_LEN  2 // FRAG_FIRST's payload begins with the u16 length of the whole frame
 #define PKT_FRAG_TIMEOUT_MS 100
@@ -93,6 +96,8 @@
 #define PKT_KIND_PROBE_ACK      5 // u32 id, u16 size seen
 #define PKT_KIND_PATH_CHALLENGE 6 // 8 random bytes
 #define PKT_KIND_PATH_RESPONSE  7 // the same 8 bytes
+#define PKT_KIND_SUPER          8 // a super-frame that fits one packet, to who announced PKT_CAP_SUPER
+#define PKT_KIND_SUPER_FIRST    9 // of one that does not; FRAG_NEXT follow
 // Block kinds in lane 0.
 #define PKT_KIND_CONFIRM        16 // M4, empty
 #define PKT_KIND_REKEY_PLEASE   17 // empty
@@ -201,6 +206,13 @@ struct pkt_data {
 	uint64_t counter;
 } PKT_PACKED;
 static_assert(sizeof(struct pkt_data) == PKT_DATA_HDR_LEN, "DATA");
+
+// What a super-frame begins with. All else about it is in its own headers.
+struct pkt_super {
+	uint16_t size; // payload of each segment but the last
+	uint16_t zero;
+} PKT_PACKED;
+static_assert(sizeof(struct pkt_super) == PKT_SUPER_HDR_LEN, "super-frame header");
 
 struct pkt_block {
 	uint16_t len; // of the payload that follows

@@ -103,7 +103,7 @@ static void hedge(const struct hs_config *cfg, const uint8_t rnd[64], const uint
 
 static bool caps_ok(uint32_t caps)
 {
-	return (caps & ~(uint32_t)PKT_CAP_KNOWN) == 0 && (caps & PKT_CAP_CHACHA) != 0;
+	return (caps & PKT_CAP_RESERVED) == 0 && (caps & PKT_CAP_CHACHA) != 0;
 }
 
 // Split what follows the fixed part of a sealed body: the certificate field must fill it exactly.

@@ -29,6 +29,10 @@ def put(target, name, data):
 def main():
     ref, intro = vectors('tests/reference/vectors.txt'), vectors('tests/vectors/introduction.txt')
     records = vectors('tests/vectors/records.txt')
+    segments = vectors('tests/vectors/segments.txt')
+    for name, data in segments.items():
+        if name.endswith('.super'):
+            put('super', name[:-6], segments[name[:-6] + '.size'] + data)
     for name in ('M1', 'M2', 'M3', 'M4', 'data'):
         put('datagram', name, ref[name])
     for name in ('punch_client', 'punch_server', 'retry'):
