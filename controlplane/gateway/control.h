@@ -18,7 +18,7 @@
 #include "controlplane/common/rpc.h"
 #include "controlplane/common/signer.h"
 #include "controlplane/common/statefile.h"
-#include "controlplane/common/x509.h"
+#include "controlplane/common/x509_memo.h"
 #include "controlplane/gateway/dplink.h"
 #include "controlplane/gateway/intents.h"
 #include "controlplane/gateway/netlink.h"
@@ -119,6 +119,7 @@ struct control {
 	bool enrolled;
 	struct enrol_state enrolment;
 	struct x509_trust *trust;
+	struct x509_memo chains;                     // of peers, for their next handshakes
 	struct x509_facts cert;                      // ours
 	struct x509_bytes issuers[X509_ISSUERS_MAX]; // issuers.c: ours first, then the other one
 	unsigned n_issuers, n_own_issuers;

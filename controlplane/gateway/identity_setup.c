@@ -54,7 +54,8 @@ static int hs_check_cert(void *ctx, enum hs_field kind, const struct der_list *f
 		return -EINVAL;
 	chain.leaf = (struct x509_bytes){field->cert[0].der, field->cert[0].len};
 	memcpy(chain.issuers, c->issuers, sizeof(chain.issuers));
-	refusal = x509_verify(c->trust, &chain, name, X509_ROLE_GATEWAY, clock_unix_s(), &facts);
+	refusal = x509_memo_verify(
+		&c->chains, c->trust, &chain, name, X509_ROLE_GATEWAY, clock_unix_s(), &facts);
 	if (refusal == X509_OK && revoke_names(c, &facts)) {
 		log_warning("peer %s: its certificate is revoked", name);
 		return -EKEYREVOKED;
