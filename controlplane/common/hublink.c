@@ -216,13 +216,29 @@ static void on_ping_time(uv_timer_t *timer)
 		fail(l, "The hub does not read what is sent to it; connecting again.");
 }
 
+void hublink_doubt(struct hublink *l)
+{
+	if (l->state != HUBLINK_UP || l->pings_waiting > 0)
+		return;
+	l->pings_waiting = PINGS_UNANSWERED - 1;
+	uv_timer_start(&l->timer, on_ping_time, 0, HUBLINK_DOUBT_S * 1000);
+}
+
+static void heard(struct hublink *l)
+{
+	if (l->pings_waiting > 0)
+		uv_timer_start(
+			&l->timer, on_ping_time, HUBLINK_PING_S * 1000, HUBLINK_PING_S * 1000);
+	l->pings_waiting = 0;
+}
+
 static int on_record(void *ctx, uint16_t type, const uint8_t *body, size_t len)
 {
 	struct conn *c = ctx;
 	struct hublink *l = c->link;
 	struct record r;
 
-	l->pings_waiting = 0;
+	heard(l);
 	if (type == RECORD_PING) {
 		if (record_parse(type, body, len, &r) < 0)
 			return -EBADMSG;

@@ -24,6 +24,7 @@
 #define HUBLINK_ADDRESSES_MAX 8u
 #define HUBLINK_SECRET_BYTES  32u
 #define HUBLINK_PUNCH_BYTES   40u
+#define HUBLINK_DOUBT_S       3u
 #define HUBLINK_PING_S        20u // an idle link is pinged; two unanswered pings end it
 #define HUBLINK_BACKOFF_MIN_S 1u
 #define HUBLINK_BACKOFF_MAX_S 60u
@@ -89,6 +90,10 @@ void hublink_destroy(struct hublink *link);
 void hublink_start(struct hublink *link);
 void hublink_stop(struct hublink *link);  // no on_down
 void hublink_retry(struct hublink *link); // skip the rest of a wait: network came back
+
+// Something says that the network has changed: a hub that does not answer a ping now, within
+// HUBLINK_DOUBT_S, is connected to again.
+void hublink_doubt(struct hublink *link);
 
 enum hublink_state hublink_get_state(const struct hublink *link);
 uint64_t hublink_since_us(const struct hublink *link);  // clock_mono_us of the last change

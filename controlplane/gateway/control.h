@@ -239,6 +239,9 @@ bool candidates_moved(struct control *c); // have the ports' own addresses chang
 int hubclient_start(struct control *c);
 void hubclient_stop(struct control *c);
 void hubclient_moved(struct control *c); // our address changed: old connections are dead
+// A path went silent. If a NAT between has forgotten us, our address there is another one now and
+// the hub's link is as dead as the path: find out at once.
+void hubclient_doubt(struct control *c);
 void hubclient_publish(struct control *c, struct gw_peer *gp);
 void hubclient_drop(struct control *c, struct gw_peer *gp, uint16_t reason);
 void hubclient_tick(struct control *c);

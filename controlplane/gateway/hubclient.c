@@ -503,6 +503,14 @@ void hubclient_moved(struct control *c)
 	hublink_start(c->hub);
 }
 
+void hubclient_doubt(struct control *c)
+{
+	if (!is_up(c))
+		return;
+	hublink_doubt(c->hub);
+	send_punch(c);
+}
+
 void hubclient_tick(struct control *c)
 {
 	uint64_t now = clock_mono_us(), pause = PUNCH_KEEP_US;

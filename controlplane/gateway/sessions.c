@@ -421,6 +421,7 @@ static void on_event(void *ctx, const struct event *ev)
 		break;
 	case EV_PATH_DEAD:
 		peer_path_died(&gp->sm, &now);
+		hubclient_doubt(c);
 		break;
 	case EV_PMTU:
 		gp->sm.path_mtu = ev->path.path.mtu;

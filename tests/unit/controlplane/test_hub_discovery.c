@@ -437,6 +437,24 @@ static void a_certificate_is_renewed_over_the_link(void **)
 	assert_int_equal(hublink_set_chain(a.link, a.state.chain, a.state.chain_len), 0);
 }
 
+// The process hangs, or a NAT between has forgotten the connection: nothing comes, not even a
+// reset.
+static void a_doubted_hub_that_answers_is_kept_and_one_that_hangs_is_left(void **)
+{
+	unsigned down = a.n_down, up = a.n_up;
+
+	hublink_doubt(a.link);
+	run_for(&loop, (HUBLINK_DOUBT_S + 1) * 1000);
+	assert_int_equal(a.n_down, down);
+	kill(fix.pid, SIGSTOP);
+	hublink_doubt(a.link);
+	run_for(&loop, 500);
+	hublink_doubt(a.link); // doubting twice gives no more time
+	assert_true(run_until(&loop, &a.n_down, down + 1, HUBLINK_DOUBT_S * 1000));
+	kill(fix.pid, SIGCONT);
+	assert_true(run_until(&loop, &a.n_up, up + 1, 15000));
+}
+
 static void a_hub_that_was_killed_takes_up_where_it_was(void **)
 {
 	unsigned ups[2] = {a.n_up, b.n_up}, na = a.n[RECORD_MATCH], nb = b.n[RECORD_MATCH];
@@ -599,6 +617,7 @@ int main(void)
 		cmocka_unit_test(withdrawal_tells_the_matched_one_and_ends_the_relay),
 		cmocka_unit_test(both_udp_ports_tell_the_gateway_its_address_on_the_link_alone),
 		cmocka_unit_test(a_certificate_is_renewed_over_the_link),
+		cmocka_unit_test(a_doubted_hub_that_answers_is_kept_and_one_that_hangs_is_left),
 		cmocka_unit_test(a_hub_that_was_killed_takes_up_where_it_was),
 		cmocka_unit_test(
 			a_revocation_reaches_everyone_within_a_second_and_shuts_the_revoked_out),
