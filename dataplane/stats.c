@@ -132,6 +132,7 @@ static void store(uint64_t *word, uint64_t value)
 void stats_collect(struct runtime *rt)
 {
 	struct stats_worker *row = stats_worker_row(rt->stats, 0);
+	struct stats_head *head = rt->stats->head;
 	uint64_t xdp_drops[DROP_N] = {0};
 	bool has_xdp = false;
 
@@ -149,4 +150,8 @@ void stats_collect(struct runtime *rt)
 	}
 	for (unsigned r = XDP_FIRST; has_xdp && r <= XDP_LAST; r++)
 		store(&row->drops[r], xdp_drops[r]);
+	if (rt->pool != NULL) {
+		__atomic_store_n(&head->n_mbufs, rt->pool->size, __ATOMIC_RELAXED);
+		store(&head->mbufs_free, rte_mempool_avail_count(rt->pool));
+	}
 }

@@ -24,12 +24,12 @@ struct stats_head {
 	uint32_t n_workers;
 	uint32_t n_ports;
 	uint32_t n_sessions;
-	uint32_t reserved;
+	uint32_t n_mbufs;
 	uint64_t boot_id;
 	uint64_t worker_offset;  // bytes from the start to stats_worker[0]
 	uint64_t session_offset; // to stats_session[0][0]
 	uint64_t total_bytes;
-	uint64_t reserved2;
+	uint64_t mbufs_free; // of the packet pool, about once a second; may fall
 };
 
 struct stats_port {

@@ -265,9 +265,18 @@ static json_t *stats_drops(struct control *c, const struct link_hello *hello)
 	return rows;
 }
 
+static json_t *stats_mbufs(struct control *c)
+{
+	const struct stats_head *head = dplink_stats_head(c->dplink);
+
+	return json_pack("{s:I, s:I}", "total",
+		(json_int_t) * (const volatile uint32_t *)&head->n_mbufs, "free",
+		(json_int_t)READ(head->mbufs_free));
+}
+
 static bool no_dataplane(const struct control *c, struct rpc_error *error)
 {
-	if (dplink_ready(c->dplink) && dplink_stats_worker(c->dplink, 0) != NULL)
+	if (dplink_ready(c->dplink) && dplink_stats_head(c->dplink) != NULL)
 		return false;
 	rpc_error_set(error, "no-data-plane",
 		"Start postern-dataplane, or see why it does not start: "
@@ -293,9 +302,9 @@ json_t *api_stats(struct control *c, struct rpc_error *error)
 		add_counters(row, c, i);
 		json_object_set_new(peers, c->peers[i]->sm.name, row);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "ports", stats_ports(c, hello), "peers",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ports", stats_ports(c, hello), "peers",
 		peers, "workers", stats_workers(c, hello), "segments", stats_segments(c, hello),
-		"drops", stats_drops(c, hello));
+		"mbufs", stats_mbufs(c), "drops", stats_drops(c, hello));
 }
 
 // ------------------------------------------------------------------ forwarding table

@@ -370,6 +370,13 @@ const struct link_hello *dplink_hello(const struct dplink *dp)
 	return dp->state == LINK_UP ? &dp->hello : NULL;
 }
 
+const struct stats_head *dplink_stats_head(const struct dplink *dp)
+{
+	if (dp->state != LINK_UP || dp->stats == NULL)
+		return NULL;
+	return (const struct stats_head *)dp->stats;
+}
+
 const struct stats_worker *dplink_stats_worker(const struct dplink *dp, unsigned worker)
 {
 	if (dp->state != LINK_UP || dp->stats == NULL || worker >= dp->hello.n_workers)

@@ -43,6 +43,7 @@ bool dplink_ready(const struct dplink *dp);
 // Facts of the attached data-plane; NULL when there is none.
 const struct link_hello *dplink_hello(const struct dplink *dp);
 // Its counters, which it may change at any moment; NULL when there are none.
+const struct stats_head *dplink_stats_head(const struct dplink *dp);
 const struct stats_worker *dplink_stats_worker(const struct dplink *dp, unsigned worker);
 const struct stats_session *dplink_stats_session(
 	const struct dplink *dp, unsigned worker, uint32_t slot);

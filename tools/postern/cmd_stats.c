@@ -67,6 +67,13 @@ static void print_group(const char *title, const json_t *group)
 	puts("");
 }
 
+static void print_mbufs(const json_t *mbufs)
+{
+	printf("Packet buffers: %.0f, of which %.0f are free.\n\n",
+		json_number_value(json_object_get(mbufs, "total")),
+		json_number_value(json_object_get(mbufs, "free")));
+}
+
 static const char *meaning_of(const char *reason)
 {
 	static const struct {
@@ -116,6 +123,7 @@ int cmd_stats(int argc, char **argv)
 	print_group("PEER", json_object_get(s, "peers"));
 	print_group("WORKER", json_object_get(s, "workers"));
 	print_group("SEGMENT", json_object_get(s, "segments"));
+	print_mbufs(json_object_get(s, "mbufs"));
 	print_drops(json_object_get(s, "drops"));
 	json_decref(s);
 	return EXIT_OK;
