@@ -166,9 +166,13 @@ def peers(data, stem):
                "set key at graph 0.5, graph 1.0 center bottom horizontal\nset ytics scale 0 noenhanced ("
                + ", ".join(f"{quote(row['name'])} {n}" for n, row in enumerate(rows)) + ")\n")
     for n, (label, cols) in enumerate(panels):
-        values = [v for line in lines for c, _ in cols if (v := line[c - 1]) not in (None, 0)] or [1]
+        values = [v for line in lines for c, _ in cols if (v := line[c - 1]) not in (None, 0)]
+        if not values:
+            script += (f"unset logscale x\nset xlabel '{label}'\nset label 9 'not measured' at graph 0.5, 0.5 center\n"
+                       "plot [0:1] -9 notitle\nunset label 9\n")
+            continue
         low, high = 10 ** math.floor(math.log10(min(values)) - 0.15), max(values) * 4
-        script += f"set xlabel '{label}'\nset logscale x\nset xrange [{low}:{high}]\nset format x '%g'\n"
+        script += f"set xlabel '{label}'\nset logscale x\nset xrange [{low}:{high}]\nset format x '{'%.0s%c' if n == 2 else '%g'}'\n"
         if n == 1:  # the names stand at the first panel alone
             script += "set ytics (" + ", ".join(f"'' {i}" for i in range(len(rows))) + ")\n"
         half = 0.4 / len(cols)

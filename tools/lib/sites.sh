@@ -60,6 +60,7 @@ site_config() {
 		dataplane:
 		  workers: [${SITE_CPU[$1]}]
 		  main_cpu: ${SITE_CPU[$1]}
+		  polling: ${SITE_POLLING:-adaptive}
 		ports:
 		  - {name: lan0, role: lan, kind: af_xdp, interface: lan0, mtu: $TOPO_MTU}
 		  - {name: wan0, role: wan, kind: af_xdp, interface: wan0, mtu: $TOPO_MTU}

@@ -14,6 +14,13 @@
 # With TOPO_V6=1 the underlay is IPv6 alone: no addresses are translated, but the routers still let in only
 # what was asked for. gwA 2001:db8:a::2, gwB 2001:db8:b::2, hub 2001:db8:c::10, stranger 2001:db8:d::82.
 #
+# With TOPO_DIRECT=1 there is a cable between the gateways in place of routers and internet, for who measures
+# gateways and not Linux's NAT; the hub hangs on site B's gateway, which routes to it. gwA 198.51.100.1,
+# gwB 198.51.100.2.
+#
+#   hostA ──── gwA ───────────────── gwB ──── hostB
+#              lan0 wan0   wan0 lan0  └─ hub
+#
 # The hosts share one subnet and have no route to anything else: what they say to each other, a tunnel
 # carried. The NAT routers masquerade, keep ports where they can and drop whatever was not asked for
 # (a port-restricted cone). No cable here computes checksums for its sender, as no real cable does.
@@ -24,6 +31,8 @@ TOPO_NODES=(hostA gwA natA internet natB gwB hostB hub stranger)
 TOPO_MTU=${TOPO_MTU:-1500}
 TOPO_LAN_MTU=${TOPO_LAN_MTU:-$TOPO_MTU} # between host and gateway
 TOPO_V6=${TOPO_V6:-0}
+TOPO_DIRECT=${TOPO_DIRECT:-0}
+[ "$TOPO_DIRECT" -eq 0 ] || TOPO_NODES=(hostA gwA gwB hostB hub)
 TOPO_HUB_ADDR=192.0.2.10
 [ "$TOPO_V6" -eq 0 ] || TOPO_HUB_ADDR='[2001:db8:c::10]'
 TOPO_PIDS=() # processes started by topo_spawn, killed by topo_down
@@ -148,13 +157,7 @@ topo_up() {
 		ip -n "$(ns "$node")" link set lo up
 	done
 	topo_wire hostA eth0 gwA lan0 "$TOPO_LAN_MTU"
-	topo_wire gwA wan0 natA lan0
-	topo_wire natA wan0 internet natA
-	topo_wire internet natB natB wan0
-	topo_wire natB lan0 gwB wan0
 	topo_wire gwB lan0 hostB eth0 "$TOPO_LAN_MTU"
-	topo_wire internet hub hub eth0
-	topo_wire internet stranger stranger eth0
 
 	topo_addr hostA eth0 10.66.0.1/24
 	topo_addr hostB eth0 10.66.0.2/24
@@ -162,9 +165,29 @@ topo_up() {
 	in_ns hostA ethtool -K eth0 gro on >/dev/null 2>&1 || true
 	in_ns hostB ethtool -K eth0 gro on >/dev/null 2>&1 || true
 
+	if [ "$TOPO_DIRECT" -eq 0 ]; then topo_internet; else topo_cable; fi
+}
+
+topo_internet() {
+	topo_wire gwA wan0 natA lan0
+	topo_wire natA wan0 internet natA
+	topo_wire internet natB natB wan0
+	topo_wire natB lan0 gwB wan0
+	topo_wire internet hub hub eth0
+	topo_wire internet stranger stranger eth0
 	if [ "$TOPO_V6" -eq 0 ]; then topo_ipv4; else topo_ipv6; fi
 	topo_nat natA
 	topo_nat natB
+}
+
+topo_cable() {
+	topo_wire gwA wan0 gwB wan0
+	topo_wire gwB hub hub eth0
+	topo_addr gwA wan0 198.51.100.1/30 && topo_route gwA default 198.51.100.2
+	topo_addr gwB wan0 198.51.100.2/30
+	topo_addr gwB hub 192.0.2.9/29
+	topo_addr hub eth0 192.0.2.10/29 && topo_route hub default 192.0.2.9
+	in_ns gwB sysctl -qw net.ipv4.ip_forward=1
 }
 
 # Everything topo_up made, and what still runs inside. Safe to call twice, and half-way.

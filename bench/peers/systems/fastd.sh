@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
+system_name() { echo "fastd"; }
 system_describe() { echo "$(fastd --version), salsa2012+umac (its fastest AEAD)"; }
 
 system_up() {
@@ -9,7 +10,6 @@ system_up() {
 		keys=$(fastd --generate-key 2>/dev/null)
 		declare "secret_$g=$(sed -n 's/^Secret: //p' <<<"$keys")" "public_$g=$(sed -n 's/^Public: //p' <<<"$keys")"
 	done
-	forward_port 10000
 	# The side that is called first: a lost first handshake costs fastd twenty seconds.
 	for g in gwB gwA; do
 		other=$([ $g = gwA ] && echo gwB || echo gwA)

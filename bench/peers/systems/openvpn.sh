@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
+system_name() { echo "OpenVPN tap"; }
 system_describe() { echo "$(openvpn --version | sed -n '1s/ \[.*//; 1s/ x86.*//p'), tap, AES-256-GCM, UDP"; }
 
 system_up() {
 	local g
 	openssl ecparam -name prime256v1 -genkey -noout -out "$SITES_DIR/key.pem" &&
 		openssl req -x509 -new -key "$SITES_DIR/key.pem" -subj /CN=bench -days 2 -out "$SITES_DIR/cert.pem" || return 1
-	forward_port 1194
 	for g in gwA gwB; do
 		local role=(--tls-client --remote 198.51.100.2 1194)
 		[ $g = gwA ] || role=(--tls-server --dh none --lport 1194)

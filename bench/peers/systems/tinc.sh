@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
+system_name() { echo "tinc switch"; }
 system_describe() { echo "$(tincd --version | head -1), switch mode, AES-256-CBC and SHA-256 (its strongest)"; }
 
 system_up() {
@@ -17,7 +18,6 @@ system_up() {
 			openssl rsa -in "$d/rsa" -RSAPublicKey_out
 		} >"$SITES_DIR/tinc-host-$g"
 	done
-	forward_port 655
 	for g in gwA gwB; do
 		cp "$SITES_DIR/tinc-host-gwA" "$SITES_DIR/$g/tinc/hosts/gwA"
 		cp "$SITES_DIR/tinc-host-gwB" "$SITES_DIR/$g/tinc/hosts/gwB"

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# One system, once: bring it up between two hosts, measure, take it down. Called by bench/peers/run.
+#
+#   one.sh SYSTEM SECONDS     prints {"name", "about", "tcp1_gbps", ...}; exit 1 and why on stderr
+set -uo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$top/bench/peers
+TOPO_DIRECT=1 TOPO_PREFIX=pb$$
+. "$top/tools/lib/say.sh"
+. "$top/tools/lib/topology.sh"
+. "$top/tools/lib/sites.sh"
+
+system=$1 seconds=$2
+. "$here/systems/$system.sh" || exit 1
+
+# The system's interface and the LAN port in one bridge, in each gateway.
+bridge_up() { # IFACE
+	local g
+	for g in gwA gwB; do
+		ip -n "$(ns $g)" link add br0 type bridge
+		ip -n "$(ns $g)" link set br0 up
+		ip -n "$(ns $g)" link set lan0 master br0
+		ip -n "$(ns $g)" link set "$1" up master br0
+	done
+}
+
+# To whom host A's frames are addressed; a system of layer 3 says that its gateway is.
+system_dmac() { in_ns hostB cat /sys/class/net/eth0/address; }
+
+cpu_idle_s() { awk '/^cpu / {print ($5 + $6) / '"$(getconf CLK_TCK)"'}' /proc/stat; }
+
+# tcp STREAMS: Gb/s; leaves the run's processor seconds a gigabyte, of the whole machine, in $cpu_file.
+tcp() {
+	local server out idle from
+	topo_spawn hostB /dev/null iperf3 -s -1
+	server=$TOPO_PID
+	wait_for 5 eval "in_ns hostB ss -ltn | grep -q :5201" || return 1
+	idle=$(cpu_idle_s) from=$(now_ms)
+	out=$(in_ns hostA timeout $((seconds + 15)) iperf3 -c 10.66.0.2 -t "$seconds" -O 1 -P "$1" -J) || { topo_stop "$server"; return 1; }
+	jq --argjson ms $(($(now_ms) - from)) --argjson idle "$idle" --argjson now "$(cpu_idle_s)" --argjson cpus "$(nproc)" \
+		'($cpus * $ms / 1000 - ($now - $idle)) / ([.intervals[].sum.bytes] | add / 1e9)' <<<"$out" >"$cpu_file"
+	wait "$server"
+	jq '.end.sum_received.bits_per_second / 1e9' <<<"$out"
+}
+
+# udp BYTES: the most frames a second that arrive, and how much of what was sent then is lost: offered as much
+# as the sender can, then somewhat more than arrived, since a sender at its limit takes the gateways' time.
+udp() {
+	local rate=max best='null null' got try receiver
+	[ -x "$pktgen" ] || { echo 'null null' && return; }
+	for try in 1 2 3; do
+		topo_spawn hostB "$SITES_DIR/receive.log" "$pktgen" receive --rx af_xdp:eth0 --cores $(($(nproc) - 1)) --quiet \
+			--duration $((seconds + 2)) --json "$SITES_DIR/receive.json"
+		receiver=$TOPO_PID
+		in_ns hostA timeout $((seconds + 15)) "$pktgen" send --tx af_xdp:eth0 --cores 0 --quiet --size "$1" --rate "$rate" \
+			--duration "$seconds" --sip 10.66.0.1 --dip 10.66.0.2 --dmac "$(system_dmac)" \
+			--json "$SITES_DIR/send.json" >>"$SITES_DIR/send.log" 2>&1 || break
+		wait "$receiver" || break
+		got=$(jq -rn --slurpfile s "$SITES_DIR/send.json" --slurpfile r "$SITES_DIR/receive.json" \
+			--argjson seconds "$seconds" '[$r[0].received / $seconds, 1 - $r[0].received / $s[0].sent] | @tsv') || break
+		best=$(printf '%s\n%s\n' "$best" "$got" | sort -k1,1 -g -r | head -1)
+		rate=$(awk '{printf "%dpps", $1 * 1.1 + 1000}' <<<"$got")
+	done
+	echo "$best"
+}
+
+# Round trips of small packets, not one waiting for the other: median and 99th percentile in microseconds.
+round_trip() {
+	in_ns hostA ping -i 0.002 -c $((seconds * 250)) -W 1 10.66.0.2 | sed -n 's/.*time=\([0-9.]*\) ms/\1/p' | sort -g |
+		awk '{t[NR] = $1} END {if (NR == 0) print "null null"; else print t[int(NR * 0.5) + 1] * 1000, t[int(NR * 0.99) + 1] * 1000}'
+}
+
+trap 'sites_down' EXIT
+trap 'exit 130' INT TERM
+sites_init && topo_up || exit 1
+pktgen=$BUILD/pktgen/postern-pktgen cpu_file=$SITES_DIR/cpu
+if ! system_up >"$SITES_DIR/log" 2>&1 || ! wait_for 40 in_ns hostA ping -c 1 -W 1 10.66.0.2; then
+	echo "did not come up" >&2
+	tail -n 5 "$SITES_DIR"/log "$SITES_DIR"/*.log >&2 2>/dev/null
+	exit 1
+fi
+read -r p50 p99 < <(round_trip)
+tcp1=$(tcp 1) && cpu=$(<"$cpu_file") && tcp4=$(tcp 4) || { echo "carries no TCP" >&2 && exit 1; }
+read -r udp64 loss64 < <(udp 64)
+read -r udp1300 loss1300 < <(udp 1300)
+jq -n --arg name "$(system_name)" --arg about "$(system_describe 2>/dev/null)" --argjson tcp1 "$tcp1" --argjson tcp4 "$tcp4" \
+	--argjson udp64 "$udp64" --argjson loss64 "$loss64" --argjson udp1300 "$udp1300" --argjson loss1300 "$loss1300" \
+	--argjson p50 "$p50" --argjson p99 "$p99" --argjson cpu "$cpu" -c \
+	'{name: $name, about: $about, tcp1_gbps: $tcp1, tcp4_gbps: $tcp4, udp64_pps: $udp64, udp64_loss: $loss64, udp1300_pps: $udp1300,
+	udp1300_loss: $loss1300, rtt_p50_us: $p50, rtt_p99_us: $p99, cpu_s_per_gb: $cpu}'
