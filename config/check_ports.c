@@ -103,6 +103,27 @@ static int check_tap(struct config_reader *r, const struct config_port *p, unsig
 	return 0;
 }
 
+static int check_udp(struct config_reader *r, const struct config_port *p, unsigned i)
+{
+	int ret;
+
+	if (p->role == CONFIG_ROLE_LAN) {
+		config_reader_at(r, "ports[%u].kind", i);
+		config_reader_hint(r, "use tap for this host itself, or af_xdp on an interface");
+		return config_reader_fail(
+			r, "udp carries what goes to other sites and cannot be a LAN port");
+	}
+	if (p->interface == NULL)
+		return needed(r, i, "interface",
+			"name the kernel's interface that leads to the other sites");
+	ret = unused(r, i, "device", "udp takes an interface; a device is for kind dpdk");
+	if (ret == 0)
+		ret = unused(r, i, "mac", "a socket has no address of this kind");
+	if (ret == 0)
+		ret = unused(r, i, "mode", "it is for kind af_xdp");
+	return ret;
+}
+
 static int check_own_addresses(struct config_reader *r, const struct config_port *p, unsigned i)
 {
 	for (unsigned a = 0; a < p->n_addresses; a++) {
@@ -194,6 +215,8 @@ static int check_port(struct config_reader *r, const struct dataplane_config *dp
 		return check_af_xdp(r, p, i);
 	case CONFIG_KIND_TAP:
 		return check_tap(r, p, i);
+	case CONFIG_KIND_UDP:
+		return check_udp(r, p, i);
 	default:
 		return check_dpdk(r, dp, i);
 	}

@@ -31,7 +31,7 @@ enum {
 enum config_polling { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRE, CONFIG_HUGEPAGES_NEVER };
 enum config_port_role { CONFIG_ROLE_LAN, CONFIG_ROLE_WAN };
-enum config_port_kind { CONFIG_KIND_AF_XDP, CONFIG_KIND_DPDK, CONFIG_KIND_TAP };
+enum config_port_kind { CONFIG_KIND_AF_XDP, CONFIG_KIND_DPDK, CONFIG_KIND_TAP, CONFIG_KIND_UDP };
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 
 // Values as protocol.md section 4 numbers the ciphers; AUTO applies the protocol's rule.
@@ -46,8 +46,9 @@ struct config_port {
 	const char *name;
 	enum config_port_role role;
 	enum config_port_kind kind;
-	// af_xdp: the kernel's interface. tap: the interface to create. dpdk: NULL, or for a WAN
-	// port the exception interface to create, which then carries the addresses in the kernel.
+	// af_xdp, udp: the kernel's interface. tap: the interface to create. dpdk: NULL, or for a
+	// WAN port the exception interface to create, which then carries the addresses in the
+	// kernel.
 	const char *interface;
 	const char *device;        // dpdk only: a PCI address or a vdev with its arguments
 	enum config_xdp_mode mode; // af_xdp only

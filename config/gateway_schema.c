@@ -11,7 +11,7 @@ static_assert(CONFIG_WORKERS_MAX == LINK_WORKERS_MAX, "both processes bound work
 static const char *const polling_words[] = {"adaptive", "busy", NULL};
 static const char *const hugepages_words[] = {"auto", "require", "never", NULL};
 static const char *const role_words[] = {"lan", "wan", NULL};
-static const char *const kind_words[] = {"af_xdp", "dpdk", "tap", NULL};
+static const char *const kind_words[] = {"af_xdp", "dpdk", "tap", "udp", NULL};
 static const char *const mode_words[] = {"auto", "copy", "zerocopy", NULL};
 static const char *const cipher_words[] = {"auto", "aes-256-gcm", "chacha20-poly1305", NULL};
 
@@ -244,13 +244,16 @@ static const struct config_key port_keys[] = {
 		.restart = CONFIG_RESTART_BOTH,
 		.doc = "`af_xdp` shares a kernel interface, `dpdk` owns a device, `tap` makes an "
 		       "interface of "
-		       "this host itself (LAN only)."},
+		       "this host itself (LAN only), `udp` is a socket of the kernel (WAN only): "
+		       "it needs neither "
+		       "driver nor AF_XDP."},
 	{.name = "interface",
 		.type = CONFIG_TYPE_INTERFACE,
 		AT(config_port, interface),
 		.restart = CONFIG_RESTART_BOTH,
-		.dflt_doc = "needed for af_xdp and tap",
-		.doc = "The kernel's interface (af_xdp), or the one to create (tap; for a dpdk WAN "
+		.dflt_doc = "needed for af_xdp, tap and udp",
+		.doc = "The kernel's interface (af_xdp, udp), or the one to create (tap; for a "
+		       "dpdk WAN "
 		       "port the "
 		       "exception interface that carries its addresses)."},
 	{.name = "device",
@@ -274,7 +277,8 @@ static const struct config_key port_keys[] = {
 		RANGE(1, CONFIG_QUEUES_MAX),
 		.restart = CONFIG_RESTART_BOTH,
 		.dflt = "1",
-		.doc = "Receive and transmit queues. For af_xdp as many as `ethtool -l` shows "
+		.doc = "Receive and transmit queues; for udp sockets that share the port. For "
+		       "af_xdp as many as `ethtool -l` shows "
 		       "combined, or "
 		       "frames of the others never arrive."},
 	{.name = "mtu",

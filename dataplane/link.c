@@ -126,13 +126,14 @@ static void send_hello(struct link_server *link)
 	for (unsigned i = 0; i < rt->dp.n_ports; i++) {
 		static const uint8_t kinds[] = {[CONFIG_KIND_AF_XDP] = LINK_KIND_AF_XDP,
 			[CONFIG_KIND_DPDK] = LINK_KIND_DPDK,
-			[CONFIG_KIND_TAP] = LINK_KIND_TAP};
+			[CONFIG_KIND_TAP] = LINK_KIND_TAP,
+			[CONFIG_KIND_UDP] = LINK_KIND_UDP};
 		struct link_port *p = &msg.port[i];
 
 		snprintf(p->name, sizeof(p->name), "%s", rt->port[i].cfg->name);
 		snprintf(p->ifname, sizeof(p->ifname), "%s", rt->port[i].ifname);
 		p->role = rt->dp.port[i].role;
-		p->kind = kinds[rt->port[i].cfg->kind];
+		p->kind = kinds[rt->port[i].kind];
 		p->mtu = rt->dp.port[i].mtu;
 		p->be_overlay_port = rt->dp.port[i].be_overlay_port;
 		memcpy(p->mac, rt->dp.port[i].mac, sizeof(p->mac));

@@ -231,7 +231,7 @@ static int open_ports(struct runtime *rt)
 		if (err < 0)
 			break;
 		log_info("port %s: %s %s, %u queue%s, MTU %u", rt->cfg->ports[i].name,
-			config_port_kind_name(rt->cfg->ports[i].kind),
+			config_port_kind_name(rt->port[i].kind),
 			rt->cfg->ports[i].kind == CONFIG_KIND_DPDK ? rt->cfg->ports[i].device
 								   : rt->port[i].ifname,
 			rt->port[i].n_queues, rt->port[i].n_queues == 1 ? "" : "s",

@@ -118,6 +118,8 @@ int netdev_reserve_port(int family, uint16_t be_port)
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny));
+	// A udp port's socket, bound to its interface, is to be bound beside this one.
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (family == AF_INET6) {
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 		err = bind(fd, (struct sockaddr *)&any6, sizeof(any6));

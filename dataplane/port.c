@@ -21,6 +21,7 @@
 #include "dataplane/eal.h"
 #include "config/log.h"
 #include "dataplane/netdev.h"
+#include "dataplane/port_udp.h"
 
 #define AF_XDP_RING      2048 // the driver's own fill level as well
 #define AF_XDP_BUFFERS   4096 // for each queue: its fill level and as many under way
@@ -234,6 +235,34 @@ static int clear_program(const struct config_port *cfg, unsigned ifindex, char *
 	return err;
 }
 
+static int prepare_udp(const struct config_port *cfg, struct port_rt *rt, char *why)
+{
+	struct netdev dev;
+
+	if (netdev_read(cfg->interface, &dev) < 0) {
+		WHY(why, "port %s: there is no interface %s here: `ip link` lists those there are",
+			cfg->name, cfg->interface);
+		return -ENODEV;
+	}
+	dev.n_queues = cfg->n_queues; // sockets, as many as are wanted
+	snprintf(rt->ifname, sizeof(rt->ifname), "%s", cfg->interface);
+	return check_device(cfg, &dev, why);
+}
+
+// A WAN port works without AF_XDP, slower; a LAN port does not.
+static bool fall_back_to_udp(struct port_rt *rt, const char *why)
+{
+	if (rt->cfg->role != CONFIG_ROLE_WAN || rt->cfg->kind != CONFIG_KIND_AF_XDP)
+		return false;
+	log_warning("%s", why);
+	log_warning("port %s: carrying on with a UDP socket, slower; write kind: udp to have no "
+		    "warning",
+		rt->cfg->name);
+	rt->kind = CONFIG_KIND_UDP;
+	rt->ifindex = 0;
+	return true;
+}
+
 static int prepare_af_xdp(const struct config_port *cfg, struct port_rt *rt, char *why)
 {
 	struct netdev dev;
@@ -275,15 +304,24 @@ static int prepare_af_xdp(const struct config_port *cfg, struct port_rt *rt, cha
 
 int port_prepare(const struct config_port *cfg, struct port_rt *rt, char why[PORT_WHY_BYTES])
 {
-	*rt = (struct port_rt){.cfg = cfg, .n_queues = cfg->n_queues, .xdp = XDP_MAPS_NONE};
+	int err;
+
+	*rt = (struct port_rt){
+		.cfg = cfg, .kind = cfg->kind, .n_queues = cfg->n_queues, .xdp = XDP_MAPS_NONE};
 	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
 		rt->queue_fd[i] = -1;
 	if (cfg->n_queues > PORT_QUEUES_MAX) {
 		WHY(why, "port %s: at most %d queues", cfg->name, PORT_QUEUES_MAX);
 		return -EINVAL;
 	}
-	if (cfg->kind == CONFIG_KIND_AF_XDP)
-		return prepare_af_xdp(cfg, rt, why);
+	if (cfg->kind == CONFIG_KIND_UDP)
+		return prepare_udp(cfg, rt, why);
+	if (cfg->kind == CONFIG_KIND_AF_XDP) {
+		err = prepare_af_xdp(cfg, rt, why);
+		if (err == -EAFNOSUPPORT && fall_back_to_udp(rt, why))
+			return prepare_udp(cfg, rt, why);
+		return err;
+	}
 	if (cfg->interface != NULL)
 		snprintf(rt->ifname, sizeof(rt->ifname), "%s", cfg->interface);
 	return 0;
@@ -516,19 +554,18 @@ static void detach_ours(const struct port_rt *rt)
 		(void)xdp_detach(rt->ifindex, &attached);
 }
 
-int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
-	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
+static int open_ethdev(const struct config_port *cfg, struct rte_mempool *pool, bool busy_poll,
+	struct port *port, struct port_rt *rt, char *why)
 {
-	struct port port = {.idx = idx, .mtu = cfg->mtu, .rx = port_eth_rx, .tx = port_eth_tx};
 	struct rte_ether_addr mac;
 	char name[RTE_DEV_NAME_MAX_LEN];
 	int err;
 
 	eal_forget_error();
-	err = probe(cfg, idx, rt, name, sizeof(name), why);
+	err = probe(cfg, port->idx, rt, name, sizeof(name), why);
 	if (err < 0)
 		return err;
-	if (rte_eth_dev_get_port_by_name(name, &port.dpdk_port) != 0) {
+	if (rte_eth_dev_get_port_by_name(name, &port->dpdk_port) != 0) {
 		WHY(why,
 			"port %s: DPDK has no device %s: is it there, and bound to a driver for "
 			"DPDK "
@@ -536,7 +573,7 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 			cfg->name, name, eal_last_error());
 		return -ENODEV;
 	}
-	err = start(cfg, port.dpdk_port, pool, busy_poll, rt, why);
+	err = start(cfg, port->dpdk_port, pool, busy_poll, rt, why);
 	if (err == 0 && cfg->kind == CONFIG_KIND_AF_XDP)
 		err = open_maps(cfg, rt, why);
 	if (err < 0) {
@@ -545,9 +582,28 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 	}
 	if (cfg->has_mac && cfg->kind == CONFIG_KIND_DPDK)
 		(void)rte_eth_dev_default_mac_addr_set(
-			port.dpdk_port, (struct rte_ether_addr *)(uintptr_t)cfg->mac);
-	if (rte_eth_macaddr_get(port.dpdk_port, &mac) == 0)
-		memcpy(port.mac, mac.addr_bytes, sizeof(port.mac));
+			port->dpdk_port, (struct rte_ether_addr *)(uintptr_t)cfg->mac);
+	if (rte_eth_macaddr_get(port->dpdk_port, &mac) == 0)
+		memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
+	port->rx = port_eth_rx;
+	port->tx = port_eth_tx;
+	return 0;
+}
+
+int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
+	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
+{
+	struct port port = {.idx = idx, .mtu = cfg->mtu};
+	int err = 0;
+
+	if (rt->kind != CONFIG_KIND_UDP)
+		err = open_ethdev(cfg, pool, busy_poll, &port, rt, why);
+	if ((err == -EOPNOTSUPP || err == -EIO) && fall_back_to_udp(rt, why))
+		err = 0;
+	if (err == 0 && rt->kind == CONFIG_KIND_UDP)
+		err = port_udp_open(cfg, pool, &port, rt, why);
+	if (err < 0)
+		return err;
 	port.role = cfg->role == CONFIG_ROLE_WAN ? LINK_ROLE_WAN : LINK_ROLE_LAN;
 	port.be_overlay_port =
 		cfg->role == CONFIG_ROLE_WAN ? rte_cpu_to_be_16(cfg->overlay_port) : 0;
@@ -558,7 +614,11 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 void port_close(struct port *port, struct port_rt *rt)
 {
 	xdp_maps_close(&rt->xdp);
-	if (rt->cfg->kind == CONFIG_KIND_AF_XDP) {
+	if (rt->kind == CONFIG_KIND_UDP) {
+		port_udp_close(port);
+		return;
+	}
+	if (rt->kind == CONFIG_KIND_AF_XDP) {
 		// The driver's own close uses freed memory where a port has several queues; the
 		// process ends next, which closes the sockets.
 		detach_ours(rt);

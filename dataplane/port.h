@@ -11,11 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/gateway.h"
 #include "dataplane/worker_types.h"
 #include "dataplane/xdp.h"
 
-struct config_port;
-struct dataplane_config;
 struct rte_mempool;
 
 #define PORT_QUEUES_MAX 64
@@ -24,7 +23,8 @@ struct rte_mempool;
 // What is worth knowing about a port beside what the frame path needs (struct port).
 struct port_rt {
 	const struct config_port *cfg;
-	unsigned ifindex; // AF_XDP: of the kernel interface
+	enum config_port_kind kind; // that it became: udp where AF_XDP was refused
+	unsigned ifindex;           // AF_XDP: of the kernel interface
 	uint16_t n_queues;
 	uint16_t exception;            // ethdev of the exception interface, or EXCEPTION_NONE
 	int queue_fd[PORT_QUEUES_MAX]; // to wait on; -1 where there is none

@@ -43,7 +43,7 @@ struct link_head {
 };
 
 enum { LINK_ROLE_LAN = 1, LINK_ROLE_WAN = 2 };
-enum { LINK_KIND_AF_XDP = 1, LINK_KIND_DPDK = 2, LINK_KIND_TAP = 3 };
+enum { LINK_KIND_AF_XDP = 1, LINK_KIND_DPDK = 2, LINK_KIND_TAP = 3, LINK_KIND_UDP = 4 };
 
 struct link_port {
 	char name[32];   // of the YAML, NUL-terminated

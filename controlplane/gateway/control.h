@@ -168,6 +168,7 @@ struct control {
 	struct rpc_server *rpc;
 	int silence_fd[CONTROL_SILENCE_MAX]; // two for each port of the configuration; -1 not held
 	struct mnl_socket *silence_watch;    // changes of nft tables
+	uint16_t silence_by_socket;          // ports that the data-plane serves by a socket
 	uv_timer_t tick;
 	uv_timer_t save;
 	uv_prepare_t flush;
@@ -275,9 +276,13 @@ int control_reload(struct control *c, struct config_error *err, json_t *report);
 void silence_start(struct control *c);
 void silence_tick(struct control *c); // hold what could not be held before
 void silence_stop(struct control *c); // the table stays
+uint16_t silence_by_config(const struct gateway_config *config);
+void silence_attached(struct control *c, const struct link_hello *hello);
 // Put the table in place that drops what the kernel gets for an overlay port, or take it away; both
 // may be called again. errors: -EPERM, -ENOMEM
-int silence_hold(const struct gateway_config *config);
+//
+// by_socket: bit n: the data-plane serves port n of the configuration by a socket of the kernel.
+int silence_hold(const struct gateway_config *config, uint16_t by_socket);
 int silence_release(const struct gateway_config *config);
 
 // privileges.c

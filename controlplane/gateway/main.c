@@ -62,7 +62,7 @@ static const struct argp argp = {
 
 static int silence(struct gateway_config *config, bool on)
 {
-	int err = on ? silence_hold(config) : silence_release(config);
+	int err = on ? silence_hold(config, silence_by_config(config)) : silence_release(config);
 
 	config_free_gateway(config);
 	return err < 0 ? 1 : 0;

@@ -339,6 +339,28 @@ static int find_route(struct netlink *nl, const struct netlink_link *link,
 	return err < 0 ? err : -EXDEV;
 }
 
+static struct netlink_hop hop_of(const struct netlink_link *link, const struct route *route)
+{
+	struct netlink_hop hop = {.ifindex = link->ifindex, .src = route->src};
+
+	hop.mtu = route->mtu != 0 && route->mtu < link->mtu ? route->mtu : link->mtu;
+	return hop;
+}
+
+int netlink_route(struct netlink *nl, const struct netlink_link *link,
+	const struct config_addr *dst, struct netlink_hop *ret_hop)
+{
+	struct route route;
+	int err = find_route(nl, link, dst, &route);
+
+	if (err < 0)
+		return err;
+	if (!route.has_src)
+		return -ENETUNREACH;
+	*ret_hop = hop_of(link, &route);
+	return 0;
+}
+
 int netlink_resolve(struct netlink *nl, const struct netlink_link *link,
 	const struct config_addr *dst, struct netlink_hop *ret_hop)
 {
@@ -360,8 +382,7 @@ int netlink_resolve(struct netlink *nl, const struct netlink_link *link,
 		neighbour_kick(nl, link->ifindex, &route.via);
 		return -EAGAIN;
 	}
-	hop = (struct netlink_hop){.ifindex = link->ifindex, .src = route.src};
-	hop.mtu = route.mtu != 0 && route.mtu < link->mtu ? route.mtu : link->mtu;
+	hop = hop_of(link, &route);
 	memcpy(hop.src_mac, link->mac, 6);
 	memcpy(hop.dst_mac, neighbour.mac, 6);
 	*ret_hop = hop;

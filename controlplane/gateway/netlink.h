@@ -56,6 +56,11 @@ int netlink_addrs_get(
 int netlink_resolve(struct netlink *nl, const struct netlink_link *link,
 	const struct config_addr *dst, struct netlink_hop *ret_hop);
 
+// The same without a neighbour, for a port whose frames the kernel finds the way for: the hop's
+// MACs are zero. Never -EAGAIN.
+int netlink_route(struct netlink *nl, const struct netlink_link *link,
+	const struct config_addr *dst, struct netlink_hop *ret_hop);
+
 // Ask the kernel to confirm a hop's neighbour again, as traffic of its own would: called now and
 // then for paths in use, because the kernel does not see what the data-plane sends.
 void netlink_refresh(

@@ -63,6 +63,22 @@ static int resolve_kernel(struct control *c, unsigned port_idx, const struct con
 	return 0;
 }
 
+// A WAN port on a socket: the kernel finds the next hop, and the frame path's stands for it.
+static int resolve_socket(struct control *c, unsigned port_idx, const struct config_endpoint *to,
+	struct path_desc *desc)
+{
+	static const uint8_t any_station[6] = {2, 0, 0, 0, 0, 1};
+	struct netlink_hop hop;
+	int err = netlink_route(c->netlink, &c->link[port_idx], &to->addr, &hop);
+
+	if (err < 0)
+		return err;
+	memcpy(desc->src_ip, hop.src.bytes, 16);
+	memcpy(desc->dst_mac, any_station, 6);
+	desc->mtu = hop.mtu;
+	return 0;
+}
+
 static int resolve_port(struct control *c, const struct link_hello *hello, unsigned i,
 	const struct config_endpoint *to, struct path_desc *ret)
 {
@@ -78,6 +94,8 @@ static int resolve_port(struct control *c, const struct link_hello *hello, unsig
 
 	if (cfg != NULL && cfg->n_addresses > 0)
 		err = resolve_fixed(cfg, to, &desc);
+	else if (c->link[i].ifindex != 0 && port->kind == LINK_KIND_UDP)
+		err = resolve_socket(c, i, to, &desc);
 	else if (c->link[i].ifindex != 0)
 		err = resolve_kernel(c, i, to, &desc);
 	else
@@ -229,7 +247,7 @@ void paths_refresh(struct control *c)
 			continue;
 		gp->refreshed_us = now;
 		for (unsigned i = 0; i < hello->n_ports; i++) {
-			if (c->link[i].ifindex != 0)
+			if (c->link[i].ifindex != 0 && hello->port[i].kind != LINK_KIND_UDP)
 				netlink_refresh(c->netlink, &c->link[i], &gp->sm.path.addr);
 		}
 	}

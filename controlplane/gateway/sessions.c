@@ -363,6 +363,7 @@ static void on_attached(void *ctx, const struct link_hello *hello)
 		caps |= PKT_CAP_AES;
 	caps |= (hello->max_lanes - 1) << PKT_CAP_LANES_SHIFT;
 	c->env.caps = caps;
+	silence_attached(c, hello);
 	c->dp_boot_id = hello->boot_id;
 	c->dp_since_us = clock_mono_us();
 	c->n_survivors = 0;

@@ -66,6 +66,8 @@ static int hold_port(uint16_t port, int family)
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	// A data-plane's own socket, for a udp port, must find its place beside ours.
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, sa, family == AF_INET6 ? sizeof(a6) : sizeof(a4)) < 0) {
 		close(fd);
 		return -1;
@@ -73,8 +75,9 @@ static int hold_port(uint16_t port, int family)
 	return fd;
 }
 
-// "7667, 7668": the overlay ports, once for each WAN port. Returns how many characters.
-static size_t list_ports(const struct gateway_config *config, char *text, size_t size)
+// "7667, 7668": the overlay ports, once for each WAN port that is none of `but`. Returns how many
+// characters.
+static size_t list_ports(const struct gateway_config *config, uint16_t but, char *text, size_t size)
 {
 	size_t at = 0;
 
@@ -82,7 +85,7 @@ static size_t list_ports(const struct gateway_config *config, char *text, size_t
 	for (unsigned i = 0; i < config->dataplane.n_ports; i++) {
 		const struct config_port *port = &config->dataplane.ports[i];
 
-		if (port->role == CONFIG_ROLE_WAN && at < size)
+		if (port->role == CONFIG_ROLE_WAN && (but >> i & 1) == 0 && at < size)
 			at += snprintf(text + at, size - at, "%s%u", at > 0 ? ", " : "",
 				port->overlay_port);
 	}
@@ -91,12 +94,19 @@ static size_t list_ports(const struct gateway_config *config, char *text, size_t
 
 // Before defragmentation, so that the kernel has no fragment of ours whose rest it could miss, and
 // for this host's addresses only: what it routes to others is theirs.
-int silence_hold(const struct gateway_config *config)
+//
+// Where the data-plane serves a port by a socket, its datagrams have to reach the kernel. Then it
+// is the ICMP error that is dropped, on its way out, for as long as nobody is there to take them:
+// the raw offsets are the protocol and port of the datagram that it quotes.
+int silence_hold(const struct gateway_config *config, uint16_t by_socket)
 {
-	char table[TABLE_BYTES], ports[CONFIG_PORTS_MAX * 8], commands[1024];
+	char table[TABLE_BYTES], ports[CONFIG_PORTS_MAX * 8], unserved[CONFIG_PORTS_MAX * 8];
+	char udp[CONFIG_PORTS_MAX * 8 + 64] = "", commands[2048];
 
-	if (list_ports(config, ports, sizeof(ports)) == 0)
+	if (list_ports(config, 0, ports, sizeof(ports)) == 0)
 		return 0;
+	if (list_ports(config, by_socket, unserved, sizeof(unserved)) > 0)
+		snprintf(udp, sizeof(udp), "		udp dport { %s } counter drop\n", unserved);
 	table_name(config, table);
 	// One transaction: an old table of ours is replaced without a gap.
 	snprintf(commands, sizeof(commands),
@@ -106,12 +116,21 @@ int silence_hold(const struct gateway_config *config)
 		"	chain input {\n"
 		"		type filter hook prerouting priority -450; policy accept;\n"
 		"		fib daddr type != local return\n"
-		"		meta l4proto { udp, tcp, udplite, sctp, dccp } th dport { %2$s } "
-		"counter "
-		"drop\n"
+		"		meta l4proto { tcp, udplite, sctp, dccp } th dport { %2$s } "
+		"counter drop\n"
+		"%3$s"
+		"	}\n"
+		"	chain output {\n"
+		"		type filter hook output priority -450; policy accept;\n"
+		"		icmp type destination-unreachable icmp code port-unreachable "
+		"@th,136,8 17 @th,240,16 { %2$s } counter drop\n"
+		"		icmp type destination-unreachable icmp code port-unreachable "
+		"@th,64,8 > 0x45 @th,136,8 17 counter drop\n" // options move the port
+		"		icmpv6 type destination-unreachable icmpv6 code port-unreachable "
+		"@th,112,8 17 @th,400,16 { %2$s } counter drop\n"
 		"	}\n"
 		"}\n",
-		table, ports);
+		table, ports, udp);
 	return run_nft(commands);
 }
 
@@ -178,7 +197,7 @@ static bool table_lost(struct control *c)
 
 static void hold_table(struct control *c)
 {
-	if (silence_hold(c->config) < 0)
+	if (silence_hold(c->config, c->silence_by_socket) < 0)
 		log_warning("no nft table: only the held sockets keep the overlay port silent, and "
 			    "only while a process holds them");
 	(void)table_lost(c); // that was us
@@ -210,7 +229,30 @@ void silence_start(struct control *c)
 		mnl_socket_close(c->silence_watch);
 		c->silence_watch = NULL;
 	}
+	c->silence_by_socket = silence_by_config(c->config);
 	hold_sockets(c);
+	hold_table(c);
+}
+
+uint16_t silence_by_config(const struct gateway_config *config)
+{
+	uint16_t by_socket = 0;
+
+	for (unsigned i = 0; i < config->dataplane.n_ports; i++)
+		by_socket |= (config->dataplane.ports[i].kind == CONFIG_KIND_UDP) << i;
+	return by_socket;
+}
+
+// A data-plane that was refused AF_XDP uses a socket.
+void silence_attached(struct control *c, const struct link_hello *hello)
+{
+	uint16_t by_socket = 0;
+
+	for (unsigned i = 0; i < hello->n_ports; i++)
+		by_socket |= (hello->port[i].kind == LINK_KIND_UDP) << i;
+	if (by_socket == c->silence_by_socket)
+		return;
+	c->silence_by_socket = by_socket;
 	hold_table(c);
 }
 

@@ -46,7 +46,8 @@ hub_config() {
 	[ -z "${1:-}" ] || printf '%s\n' "$1" >>"$SITES_DIR/hub/hub.yaml"
 }
 
-# site_config NODE [EXTRA YAML]: intents are left to be added by hand.
+# site_config NODE [EXTRA YAML]: intents are left to be added by hand. SITE_LAN and SITE_WAN are what its
+# ports are made of, if not AF_XDP.
 site_config() {
 	local dir=$SITES_DIR/$1
 	cat >"$dir/gateway.yaml" <<-YAML
@@ -62,8 +63,8 @@ site_config() {
 		  main_cpu: ${SITE_CPU[$1]}
 		  polling: ${SITE_POLLING:-adaptive}
 		ports:
-		  - {name: lan0, role: lan, kind: af_xdp, interface: lan0, mtu: $TOPO_MTU}
-		  - {name: wan0, role: wan, kind: af_xdp, interface: wan0, mtu: $TOPO_MTU}
+		  - {name: lan0, role: lan, ${SITE_LAN:-kind: af_xdp, interface: lan0}, mtu: $TOPO_MTU}
+		  - {name: wan0, role: wan, ${SITE_WAN:-kind: af_xdp, interface: wan0}, mtu: $TOPO_MTU}
 		segments:
 		  - {id: 1, name: office, ports: [lan0]}
 		peers:

@@ -168,10 +168,11 @@ static void ports_keep_their_order_and_their_keys(void **)
 			     "    device: net_memif0,role=client\n"
 			     "    addresses: [192.0.2.2/24, \"2001:db8::2/64\"]\n"
 			     "    gateway_mac: 02:00:00:00:00:01\n"
-			     "    overlay_port: 4500\n");
+			     "    overlay_port: 4500\n"
+			     "  - {name: w2, role: wan, kind: udp, interface: eth2, queues: 2}\n");
 	const struct config_port *p = c->dataplane.ports;
 
-	assert_int_equal(c->dataplane.n_ports, 4);
+	assert_int_equal(c->dataplane.n_ports, 5);
 	assert_string_equal(p[0].name, "lan0");
 	assert_int_equal(p[0].role, CONFIG_ROLE_LAN);
 	assert_int_equal(p[0].kind, CONFIG_KIND_AF_XDP);
@@ -193,8 +194,11 @@ static void ports_keep_their_order_and_their_keys(void **)
 	assert_true(p[3].has_gateway_mac);
 	assert_int_equal(p[3].gateway_mac[5], 1);
 	assert_int_equal(p[3].overlay_port, 4500);
+	assert_int_equal(p[4].kind, CONFIG_KIND_UDP);
+	assert_int_equal(p[4].n_queues, 2);
+	assert_int_equal(p[4].overlay_port, 7667);
 	assert_ptr_equal(config_port_by_name(&c->dataplane, "w1"), &p[3]);
-	assert_null(config_port_by_name(&c->dataplane, "w2"));
+	assert_null(config_port_by_name(&c->dataplane, "w3"));
 	config_free_gateway(c);
 }
 
