@@ -2,7 +2,7 @@
 //
 // Both data ciphers, by ipsec-mb: AES-256-GCM and ChaCha20-Poly1305, 12-byte nonce, 16-byte tag.
 //
-// The library compares no tags; aead_open_batch() does, in constant time, before anyone may look
+// The library compares no tags; aead_open() does, in constant time, before anyone may look
 // at a byte of plaintext. A struct aead belongs to one thread; keys may be read by one thread only,
 // the lane's owner. Floor 2, no logs.
 #pragma once
@@ -39,10 +39,12 @@ struct aead_key {
 struct aead_op {
 	const struct aead_key *key;
 	uint8_t *data;
-	const uint8_t *src; // aead_seal_batch() only
+	const uint8_t *src; // aead_seal() only
 	uint32_t bytes;     // of plaintext or ciphertext, without the tag
-	bool ok;            // out
-	uint8_t nonce[AEAD_NONCE_BYTES];
+	// The first AEAD_NONCE_BYTES count. Best written by one store of 16 bytes, as the
+	// associated data is: the library reads both at once, and a load over two stores still
+	// under way waits for all that was stored before them.
+	alignas(16) uint8_t nonce[16];
 };
 
 // Make the ciphers ready on one architecture and run the known answers on exactly the calls used.
@@ -62,8 +64,14 @@ int aead_key_install(
 	struct aead *a, uint8_t cipher, const uint8_t raw[AEAD_KEY_BYTES], struct aead_key *key);
 void aead_key_wipe(struct aead_key *key);
 
-// Seal n packets; ok is false when the library refused one, which must then not be sent.
-void aead_seal_batch(struct aead *a, uint8_t cipher, struct aead_op *ops, unsigned n);
-// Open n packets in place. ok tells which are authentic; the plaintext of the others is noise and
-// must not be used.
-void aead_open_batch(struct aead *a, uint8_t cipher, struct aead_op *ops, unsigned n);
+// Seal one packet of a burst. Returns false when the library refused, and then it must not be sent.
+//
+// One at a time, right after its plaintext was put together: what was copied is still in the
+// nearest cache (a packet of 1430 bytes costs 247 cycles with the copy and 234 without; 310 when
+// eight are copied before the first is sealed).
+bool aead_seal(struct aead *a, uint8_t cipher, const struct aead_op *o);
+// Open one packet in place. Returns whether it is authentic; the plaintext of one that is not is
+// noise and must not be used.
+bool aead_open(struct aead *a, uint8_t cipher, const struct aead_op *o);
+// Ends a burst: wipes what the last packet left behind, key stream among it.
+void aead_forget(struct aead *a);

@@ -39,7 +39,7 @@ static uint8_t dscp_of(const uint8_t *data, unsigned bytes)
 	return 0;
 }
 
-void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
+void l2_parse_tagged(const uint8_t *data, unsigned bytes, struct l2_header *h)
 {
 	h->tagged = data[12] == 0x81 && data[13] == 0x00 && bytes >= 18;
 	h->vid = h->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
@@ -80,8 +80,8 @@ static void drop_bound(struct worker *w, struct l2_batch *b, uint64_t bound, con
 			continue;
 		memo_of(w, b->src[i])->key = 0;
 		worker_drop(w, DROP_SOURCE_BOUND, 1);
-		rte_pktmbuf_free(b->m[i]);
-		b->m[i] = NULL;
+		rte_pktmbuf_free(b->frame[i].m);
+		b->frame[i].m = NULL;
 	}
 }
 
@@ -89,21 +89,27 @@ void l2_learn_batch(struct worker *w, struct l2_batch *b)
 {
 	fdb_key_t keys[BATCH_MAX];
 	fdb_dst_t from[BATCH_MAX];
-	uint8_t key_of[BATCH_MAX]; // frame → key
+	uint8_t key_of[BATCH_MAX], key = NO_KEY; // frame → key
+	fdb_key_t src = 0;
+	fdb_dst_t at = 0;
 	unsigned n = 0;
 	uint64_t bound;
 
+	// Frames of one flow come in trains: a source is looked at once for each train.
 	for (unsigned i = 0; i < b->n; i++) {
-		const struct learn_memo *memo = memo_of(w, b->src[i]);
+		if (b->src[i] != src || b->from[i] != at) {
+			const struct learn_memo *memo = memo_of(w, b->src[i]);
 
-		key_of[i] = NO_KEY;
-		if (memo->key == b->src[i] && memo->dst == b->from[i] && memo->at_s == w->now_s)
-			continue;
-		if (n == 0 || keys[n - 1] != b->src[i] || from[n - 1] != b->from[i]) {
-			keys[n] = b->src[i];
-			from[n++] = b->from[i];
+			src = b->src[i];
+			at = b->from[i];
+			key = NO_KEY;
+			if (memo->key != src || memo->dst != at || memo->at_s != w->now_s) {
+				keys[n] = src;
+				from[n] = at;
+				key = n++;
+			}
 		}
-		key_of[i] = n - 1;
+		key_of[i] = key;
 	}
 	if (n == 0)
 		return;
@@ -117,22 +123,26 @@ void l2_learn_batch(struct worker *w, struct l2_batch *b)
 
 void l2_lookup_batch(struct worker *w, struct l2_batch *b)
 {
-	fdb_key_t keys[BATCH_MAX];
-	fdb_dst_t found[BATCH_MAX];
-	uint8_t which[BATCH_MAX]; // frame → key
+	fdb_key_t keys[BATCH_MAX], dst = 0;
+	fdb_dst_t found[BATCH_MAX + 1];
+	uint8_t which[BATCH_MAX], key = BATCH_MAX; // frame → key; the last is a group: nowhere
 	unsigned n = 0;
 
-	// Frames of one flow come in trains: a destination is looked up once for each train.
 	for (unsigned i = 0; i < b->n; i++) {
-		if (is_group(b->dst[i]))
-			continue;
-		if (n == 0 || keys[n - 1] != b->dst[i])
-			keys[n++] = b->dst[i];
-		which[i] = n - 1;
+		if (b->dst[i] != dst) {
+			dst = b->dst[i];
+			key = BATCH_MAX;
+			if (!is_group(dst)) {
+				keys[n] = dst;
+				key = n++;
+			}
+		}
+		which[i] = key;
 	}
 	fdb_lookup_batch(w->dp->fdb, keys, n, found);
+	found[BATCH_MAX] = 0;
 	for (unsigned i = 0; i < b->n; i++)
-		b->to[i] = is_group(b->dst[i]) ? 0 : found[which[i]];
+		b->to[i] = found[which[i]];
 }
 
 void l2_tag_pop(struct rte_mbuf *m)

@@ -9,6 +9,7 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/fdb.h"
+#include "dataplane/stream.h"
 #include "wire/drop.h"
 #include "wire/packet.h"
 
@@ -19,25 +20,23 @@ struct worker;
 // A burst of inner frames as parallel arrays: each stage reads only what it needs.
 struct l2_batch {
 	unsigned n;
-	struct rte_mbuf *m[BATCH_MAX]; // NULL: gone (dropped, or given away)
+	struct stream_frame frame[BATCH_MAX]; // m is NULL: gone (dropped, or given away)
 	fdb_key_t src[BATCH_MAX];
 	fdb_key_t dst[BATCH_MAX];
 	fdb_dst_t from[BATCH_MAX];
 	fdb_dst_t to[BATCH_MAX]; // 0: to be flooded
-	uint8_t segment[BATCH_MAX];
-	uint8_t dscp[BATCH_MAX]; // upper six bits, 0 when the frame is not IP
 };
 
 struct l2_header {
 	bool tagged;  // 802.1Q, outermost tag
 	uint16_t vid; // of it, else 0
-	uint8_t dscp;
+	uint8_t dscp; // upper six bits, 0 when the frame is not IP
 };
 
 // Why l2_parse() refused.
 enum drop_reason l2_refusal(const struct rte_mbuf *m);
-// Tags and DSCP, for all but untagged frames that are not IP.
-void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h);
+// The rest of l2_parse(): tags and DSCP. Nearly all frames are untagged.
+void l2_parse_tagged(const uint8_t *data, unsigned bytes, struct l2_header *h);
 
 // Report and refresh sources; frames whose source is bound elsewhere are dropped (SOURCE_BOUND).
 void l2_learn_batch(struct worker *w, struct l2_batch *b);
@@ -54,6 +53,21 @@ void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
 // caller's. Returns how many.
 unsigned l2_flood_lan(
 	struct worker *w, uint8_t segment, uint16_t but_attachment, const struct rte_mbuf *m);
+
+static inline void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
+{
+	uint16_t type = get_le16(data + 12); // as it lies
+
+	if (unlikely(type == 0x0081 || type == 0xa888)) {
+		l2_parse_tagged(data, bytes, h);
+		return;
+	}
+	*h = (struct l2_header){0};
+	if (type == 0x0008 && bytes >= 34)
+		h->dscp = data[15] & 0xfc;
+	else if (type == 0xdd86 && bytes >= 34)
+		h->dscp = (data[14] << 4 | data[15] >> 4) & 0xfc;
+}
 
 // Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,
 // RX_RUNT, RX_GIANT, SOURCE_INVALID, LINK_LOCAL.
@@ -85,10 +99,14 @@ static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segmen
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
 	unsigned i = b->n++;
 
-	b->m[i] = m;
+	b->frame[i] = (struct stream_frame){
+		.data = data,
+		.m = m,
+		.bytes = m->data_len,
+		.segment = segment,
+		.dscp = dscp,
+	};
 	b->dst[i] = fdb_key_of8(data, domain);
 	b->src[i] = fdb_key_of8(data + 6, domain);
 	b->from[i] = from;
-	b->segment[i] = segment;
-	b->dscp[i] = dscp;
 }

@@ -22,7 +22,8 @@ static uint16_t attachment_of(
 	return a != ATTACHMENT_NONE ? a : t->by_port[port_idx][0];
 }
 
-static void classify_one(
+// Any frame: tagged, of a port that is in several segments, or broken.
+static void classify_any(
 	struct worker *w, unsigned port_idx, struct rte_mbuf *m, struct l2_batch *b)
 {
 	const struct segment_table *t = &w->dp->segments;
@@ -56,39 +57,44 @@ static void classify_one(
 		fdb_dst(FDB_LAN, a));
 }
 
+// Nearly all frames are untagged and go where the whole port belongs.
 static void classify(
 	struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n, struct l2_batch *b)
 {
+	const struct segment_table *t = &w->dp->segments;
 	struct stats_port *stats = &w->stats->port[port_idx];
+	uint16_t a = t->by_port[port_idx][0];
+	uint8_t segment = a == ATTACHMENT_NONE ? 0 : t->attachment[a].segment;
+	uint16_t domain = segment_domain(&t->segment[segment], 0);
+	unsigned plain = 0;
+	uint64_t bytes = 0;
 
 	b->n = 0;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		stats->rx_bytes += m[i]->pkt_len;
-		classify_one(w, port_idx, m[i], b);
+		enum drop_reason reason;
+		struct l2_header h;
+
+		bytes += m[i]->pkt_len;
+		if (likely(l2_parse(m[i], &h, &reason) && !h.tagged && a != ATTACHMENT_NONE)) {
+			l2_add(b, m[i], segment, domain, h.dscp, fdb_dst(FDB_LAN, a));
+			plain++;
+		} else {
+			classify_any(w, port_idx, m[i], b);
+		}
 	}
+	w->stats->segment[segment].lan_frames += plain;
+	stats->rx_bytes += bytes;
 	stats->rx_frames += n;
 }
 
 // ---------------------------------------------------------------- to peers
 
-static struct stream_frame view(struct l2_batch *b, unsigned i)
-{
-	struct rte_mbuf *m = b->m[i];
-
-	return (struct stream_frame){
-		.data = rte_pktmbuf_mtod(m, const uint8_t *),
-		.m = m,
-		.bytes = m->data_len,
-		.segment = b->segment[i],
-		.dscp = b->dscp[i],
-	};
-}
-
 // Frames of one burst by peer, each peer's in order of arrival.
 struct groups {
 	unsigned n;
+	unsigned now; // the one added to last
 	uint32_t slot[BATCH_MAX];
 	uint8_t first[BATCH_MAX]; // frame
 	uint8_t last[BATCH_MAX];
@@ -96,42 +102,56 @@ struct groups {
 	uint8_t find[2 * BATCH_MAX];
 };
 
-static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
+static void groups_init(struct groups *g)
+{
+	g->n = 0;
+	g->now = 0;
+	g->slot[0] = NO_SESSION;
+	memset(g->find, 0, sizeof(g->find));
+}
+
+// The place of a slot in find[]: half the places stay free, so this ends.
+static unsigned groups_place(const struct groups *g, uint32_t slot)
 {
 	unsigned at = slot % (2 * BATCH_MAX);
 
-	// Half the places stay free, so this ends.
 	while (g->find[at] != 0 && g->slot[g->find[at] - 1] != slot)
 		at = (at + 1) % (2 * BATCH_MAX);
-	if (g->find[at] == 0) {
-		g->slot[g->n] = slot;
-		g->first[g->n] = frame;
-		g->last[g->n] = frame;
-		g->find[at] = ++g->n;
-		return;
+	return at;
+}
+
+static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
+{
+	if (unlikely(g->slot[g->now] != slot)) {
+		unsigned at = groups_place(g, slot);
+
+		if (g->find[at] == 0) {
+			g->now = g->n;
+			g->find[at] = ++g->n;
+			g->slot[g->now] = slot;
+			g->first[g->now] = frame;
+			g->last[g->now] = frame;
+			return;
+		}
+		g->now = g->find[at] - 1;
 	}
-	at = g->find[at] - 1;
-	g->next[g->last[at]] = frame;
-	g->last[at] = frame;
+	g->next[g->last[g->now]] = frame;
+	g->last[g->now] = frame;
 }
 
 static void send_groups(struct worker *w, struct l2_batch *b, struct groups *g)
 {
-	struct stream_frame f[BATCH_MAX];
-	uint8_t which[BATCH_MAX];
+	struct stream_frame *f[BATCH_MAX];
 
 	for (unsigned i = 0; i < g->n; i++) {
 		unsigned n = 0;
 
 		for (uint8_t at = g->first[i];; at = g->next[at]) {
-			which[n] = at;
-			f[n++] = view(b, at);
+			f[n++] = &b->frame[at];
 			if (at == g->last[i])
 				break;
 		}
 		stream_pack(w, g->slot[i], f, n);
-		for (unsigned k = 0; k < n; k++)
-			b->m[which[k]] = f[k].m;
 	}
 }
 
@@ -142,13 +162,14 @@ static void flood_segment(
 	struct worker *w, struct l2_batch *b, uint8_t segment, const uint8_t *which, unsigned n)
 {
 	const struct flood_peers *peers = &w->flood->peers[segment];
-	struct stream_frame f[BATCH_MAX];
+	struct stream_frame copy[BATCH_MAX], *f[BATCH_MAX];
 	unsigned lan = 0, connected = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		f[i] = view(b, which[i]);
-		f[i].m = NULL;
-		lan += l2_flood_lan(w, segment, fdb_dst_idx(b->from[which[i]]), b->m[which[i]]);
+		copy[i] = b->frame[which[i]];
+		lan += l2_flood_lan(w, segment, fdb_dst_idx(b->from[which[i]]), copy[i].m);
+		copy[i].m = NULL;
+		f[i] = &copy[i];
 	}
 	for (unsigned i = 0; i < peers->n; i++) {
 		// A member that is not connected is nobody to flood to, and no drop.
@@ -164,11 +185,11 @@ static void flood_segment(
 
 static bool flood_allowed(struct worker *w, const struct l2_batch *b, unsigned i)
 {
-	const struct segment *s = &w->dp->segments.segment[b->segment[i]];
+	const struct segment *s = &w->dp->segments.segment[b->frame[i].segment];
 
 	if (likely(flood_allows_lan(w, s, fdb_dst_idx(b->from[i]))))
 		return true;
-	w->stats->segment[b->segment[i]].storm_drops++;
+	w->stats->segment[b->frame[i].segment].storm_drops++;
 	worker_drop(w, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT, 1);
 	return false;
 }
@@ -179,11 +200,11 @@ static void flood(struct worker *w, struct l2_batch *b, uint8_t *frames, unsigne
 	uint8_t which[BATCH_MAX];
 
 	while (n > 0) {
-		uint8_t segment = b->segment[frames[0]];
+		uint8_t segment = b->frame[frames[0]].segment;
 		unsigned n_which = 0, rest = 0;
 
 		for (unsigned i = 0; i < n; i++) {
-			if (b->segment[frames[i]] != segment)
+			if (b->frame[frames[i]].segment != segment)
 				frames[rest++] = frames[i];
 			else if (flood_allowed(w, b, frames[i]))
 				which[n_which++] = frames[i];
@@ -199,8 +220,8 @@ static void flood(struct worker *w, struct l2_batch *b, uint8_t *frames, unsigne
 static void drop_frame(struct worker *w, struct l2_batch *b, unsigned i, enum drop_reason why)
 {
 	worker_drop(w, why, 1);
-	rte_pktmbuf_free(b->m[i]);
-	b->m[i] = NULL;
+	rte_pktmbuf_free(b->frame[i].m);
+	b->frame[i].m = NULL;
 }
 
 static void dispatch(struct worker *w, struct l2_batch *b)
@@ -209,16 +230,15 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 	unsigned n_flooded = 0;
 	struct groups g;
 
-	g.n = 0;
-	memset(g.find, 0, sizeof(g.find));
+	groups_init(&g);
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t idx = fdb_dst_idx(b->to[i]);
 
-		if (unlikely(b->m[i] == NULL))
+		if (unlikely(b->frame[i].m == NULL))
 			continue;
 		switch (fdb_dst_where(b->to[i])) {
 		case FDB_PEER:
-			if (likely(session_in_segment(&w->sessions[idx], b->segment[i])))
+			if (likely(session_in_segment(&w->sessions[idx], b->frame[i].segment)))
 				groups_add(&g, idx, i);
 			else
 				drop_frame(w, b, i, DROP_NO_SESSION);
@@ -227,8 +247,8 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 			if (b->to[i] == b->from[i]) {
 				drop_frame(w, b, i, DROP_HAIRPIN);
 			} else {
-				l2_deliver(w, idx, b->m[i]);
-				b->m[i] = NULL;
+				l2_deliver(w, idx, b->frame[i].m);
+				b->frame[i].m = NULL;
 			}
 			break;
 		default:
@@ -253,10 +273,10 @@ void lan_to_wan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, 
 	dispatch(w, &b);
 	stage(STAGE_TX);
 	for (unsigned i = 0; i < b.n; i++) {
-		if (b.m[i] != NULL)
-			b.m[left++] = b.m[i];
+		if (b.frame[i].m != NULL)
+			m[left++] = b.frame[i].m;
 	}
-	rte_pktmbuf_free_bulk(b.m, left);
+	worker_mbuf_free(w, m, left);
 }
 
 unsigned lan_to_wan(struct worker *w, const struct port_rx *rx)

@@ -22,8 +22,8 @@ struct lane_tx {
 	uint32_t le_key_id; // the receiver's, as it goes on the wire
 	uint8_t number;     // 1..255
 	uint8_t cipher;
-	uint8_t iv[AEAD_NONCE_BYTES];
 	bool soft_told;
+	alignas(16) uint8_t iv[16]; // AEAD_NONCE_BYTES of it
 	// read for every packet
 	struct aead_key key;
 };
@@ -32,8 +32,8 @@ struct lane_rx {
 	// line 0: read for every packet
 	uint8_t number;
 	uint8_t cipher;
-	uint8_t iv[AEAD_NONCE_BYTES];
-	uint16_t n_held; // pieces waiting for reassembly, ≤ STREAM_OPEN_MAX
+	alignas(16) uint8_t iv[16]; // AEAD_NONCE_BYTES of it
+	uint16_t n_held;            // pieces waiting for reassembly, ≤ STREAM_OPEN_MAX
 	uint64_t forgeries;
 	struct stream_open *open; // the frame most recently begun, or NULL
 	// written for every packet
@@ -46,17 +46,28 @@ static_assert(offsetof(struct lane_rx, replay) == 64, "the window begins a line"
 // Take n consecutive counters. Returns false, taking none, when they would reach the hard limit.
 bool lane_tx_reserve(struct lane_tx *lane, unsigned n, uint64_t *ret_first);
 
-// Write the 16 bytes before op->data and set op's key and nonce for one packet of this lane.
+typedef uint64_t lane_16b __attribute__((vector_size(16)));
+
+// What pkt_nonce() writes, in one store.
+static inline void lane_nonce(const uint8_t iv[16], uint64_t counter, struct aead_op *op)
+{
+	lane_16b v;
+
+	memcpy(&v, iv, sizeof(v));
+	v ^= (lane_16b){counter << 32, counter >> 32};
+	memcpy(op->nonce, &v, sizeof(v));
+}
+
+// Write the 16 bytes before op->data (struct pkt_data, in one store) and set op's key and nonce for
+// one packet of this lane.
 static inline void lane_packet_header(
 	const struct lane_tx *lane, uint64_t counter, struct aead_op *op)
 {
-	struct pkt_data *h = (struct pkt_data *)(op->data - PKT_DATA_HDR_LEN);
+	lane_16b h = {PKT_TYPE_DATA | (uint64_t)lane->number << 8 | (uint64_t)lane->le_key_id << 32,
+		counter};
 
-	h->type = PKT_TYPE_DATA;
-	h->lane = lane->number;
-	h->zero = 0;
-	h->key_id = lane->le_key_id;
-	h->counter = counter;
-	pkt_nonce(op->nonce, lane->iv, counter);
+	static_assert(sizeof(h) == PKT_DATA_HDR_LEN, "the header is one store");
+	memcpy(op->data - PKT_DATA_HDR_LEN, &h, sizeof(h));
+	lane_nonce(lane->iv, counter, op);
 	op->key = &lane->key;
 }

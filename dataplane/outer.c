@@ -208,11 +208,9 @@ static bool parse_ipv6(uint8_t *ip, uint32_t bytes, struct outer_view *v, uint8_
 	return true;
 }
 
-bool outer_parse(
-	uint8_t *frame, uint32_t bytes, struct outer_view *ret_view, enum drop_reason *ret_reason)
+bool outer_parse(uint8_t *frame, uint32_t bytes, struct outer_view *v, enum drop_reason *ret_reason)
 {
 	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
-	struct outer_view v = {0};
 	const struct rte_udp_hdr *udp;
 	uint8_t *at = NULL;
 	uint32_t left = 0;
@@ -221,14 +219,14 @@ bool outer_parse(
 	*ret_reason = DROP_RX_MALFORMED;
 	if (bytes < sizeof(*eth))
 		return false;
-	v.dst_mac = eth->dst_addr.addr_bytes;
-	v.src_mac = eth->src_addr.addr_bytes;
+	v->dst_mac = eth->dst_addr.addr_bytes;
+	v->src_mac = eth->src_addr.addr_bytes;
 	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
 		ok = parse_ipv4(
-			frame + sizeof(*eth), bytes - sizeof(*eth), &v, &at, &left, ret_reason);
+			frame + sizeof(*eth), bytes - sizeof(*eth), v, &at, &left, ret_reason);
 	else if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
 		ok = parse_ipv6(
-			frame + sizeof(*eth), bytes - sizeof(*eth), &v, &at, &left, ret_reason);
+			frame + sizeof(*eth), bytes - sizeof(*eth), v, &at, &left, ret_reason);
 	else {
 		*ret_reason = DROP_OUTER_FOREIGN;
 		return false;
@@ -242,14 +240,13 @@ bool outer_parse(
 	udp = (const struct rte_udp_hdr *)at;
 	if (rte_be_to_cpu_16(udp->dgram_len) != left)
 		return false;
-	if (v.family == 6 && udp->dgram_cksum == 0) {
+	if (v->family == 6 && udp->dgram_cksum == 0) {
 		*ret_reason = DROP_OUTER_CHECKSUM;
 		return false;
 	}
-	v.be_sport = udp->src_port;
-	v.be_dport = udp->dst_port;
-	v.payload = at + sizeof(*udp);
-	v.payload_bytes = left - sizeof(*udp);
-	*ret_view = v;
+	v->be_sport = udp->src_port;
+	v->be_dport = udp->dst_port;
+	v->payload = at + sizeof(*udp);
+	v->payload_bytes = left - sizeof(*udp);
 	return true;
 }

@@ -61,9 +61,10 @@ uint8_t *outer_write(
 // Parse an arriving frame. Refuses what is not a whole, unfragmented, untagged UDP datagram whose
 // lengths agree. The UDP checksum is not verified: the AEAD and the mac cover what it covers.
 //
-// returns: false with the reason (RX_MALFORMED, OUTER_FOREIGN, OUTER_FRAGMENT, OUTER_CHECKSUM)
+// returns: false with the reason (RX_MALFORMED, OUTER_FOREIGN, OUTER_FRAGMENT, OUTER_CHECKSUM), and
+// then nothing of use in the view
 bool outer_parse(
-	uint8_t *frame, uint32_t bytes, struct outer_view *ret_view, enum drop_reason *ret_reason);
+	uint8_t *frame, uint32_t bytes, struct outer_view *v, enum drop_reason *ret_reason);
 
 // A number that differs for datagrams of different source addresses or ports: exact for IPv4.
 uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx);

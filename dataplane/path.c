@@ -38,6 +38,7 @@ int path_send(struct worker *w, uint32_t slot, const struct outer_path *to, uint
 	struct rte_mbuf *m;
 	uint8_t *frame;
 	uint64_t counter;
+	bool sealed;
 
 	if (s == NULL || path == NULL || path->header_bytes == 0)
 		return -ENOENT;
@@ -65,8 +66,9 @@ int path_send(struct worker *w, uint32_t slot, const struct outer_path *to, uint
 	op.src = op.data;
 	op.bytes = fill(op.data, kind, payload, payload_bytes, padded);
 	lane_packet_header(e->tx, counter, &op);
-	aead_seal_batch(w->aead, e->tx->cipher, &op, 1);
-	if (!op.ok) {
+	sealed = aead_seal(w->aead, e->tx->cipher, &op);
+	aead_forget(w->aead);
+	if (!sealed) {
 		rte_pktmbuf_free(m);
 		worker_drop(w, DROP_CRYPTO, 1);
 		return -EIO;

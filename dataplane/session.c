@@ -264,7 +264,7 @@ static int install_tx(struct worker *w, struct epoch *e, const struct cmd_key *c
 	lane->le_key_id = c->tx_key_id;
 	lane->number = c->lane;
 	lane->cipher = c->cipher;
-	memcpy(lane->iv, c->iv, sizeof(lane->iv));
+	memcpy(lane->iv, c->iv, sizeof(c->iv));
 	aead_key_install(w->aead, c->cipher, c->key, &lane->key);
 	e->tx = lane;
 	e->tx_used = true;
@@ -298,7 +298,7 @@ static int install_rx(struct worker *w, struct epoch *e, const struct cmd_key *c
 	memset(lane, 0, sizeof(*lane));
 	lane->number = c->lane;
 	lane->cipher = c->cipher;
-	memcpy(lane->iv, c->iv, sizeof(lane->iv));
+	memcpy(lane->iv, c->iv, sizeof(c->iv));
 	replay_init(&lane->replay);
 	aead_key_install(w->aead, c->cipher, c->key, &lane->key);
 	e->rx[idx] = lane;

@@ -34,10 +34,11 @@ struct stream_frame {
 
 // Pack n frames for one session, seal and send them; drops are counted.
 //
-// in:    f in order of arrival; the order is kept. Frames are read, and a lone frame is sealed in
-//        place in its own packet where that is allowed.
+// in:    f in order of arrival; the order is kept. Frames are read; where f->m may be taken, a lone
+//        frame is sealed in its own packet, and bytes before a piece of a large one are
+//        overwritten.
 // drops: NO_SESSION, NO_PATH, TX_EXPIRED, TX_COUNTER_CAP, NO_MBUF, CRYPTO, HANDOFF_FULL
-void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *f, unsigned n);
+void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *const *f, unsigned n);
 
 // ---- WAN → LAN
 

@@ -10,7 +10,6 @@
 #include "dataplane/stage.h"
 #include "dataplane/worker_types.h"
 
-#define PACK_CHUNK 8 // packets sealed together
 // Room that is worth a first fragment.
 #define SPLIT_ROOM (0u + PKT_BLOCK_HDR_LEN + PKT_FRAG_TOTAL_LEN + PKT_FRAG_MIN_ROOM)
 
@@ -28,12 +27,6 @@ struct packer {
 	uint8_t *at;
 	unsigned left;
 	uint8_t open_dscp;
-
-	// packets to be sealed
-	unsigned n;
-	struct aead_op op[PACK_CHUNK];
-	struct rte_mbuf *ready[PACK_CHUNK];
-	uint8_t dscp[PACK_CHUNK];
 };
 
 // What a whole frame takes of a packet.
@@ -42,59 +35,41 @@ static unsigned block_bytes(const struct stream_frame *f)
 	return PKT_BLOCK_HDR_LEN + f->bytes;
 }
 
-static void flush(struct packer *p)
+// ---------------------------------------------------------------- packets
+
+// Seal the blocks at src[0..bytes) into data, which lies in m, and send it.
+static void seal(struct packer *p, struct rte_mbuf *m, uint8_t *data, const uint8_t *src,
+	uint32_t bytes, uint8_t dscp)
 {
 	const struct outer_path *path = &p->s->path;
 	struct stats_session *stats = &p->w->session_stats[p->slot];
+	uint16_t payload_bytes = PKT_DATA_HDR_LEN + bytes + PKT_MAC_LEN;
+	struct aead_op op = {.data = data, .src = src, .bytes = bytes};
+	uint8_t *frame;
 
-	if (p->n == 0)
-		return;
+	lane_packet_header(p->lane, p->lane->next++, &op);
 	stage(STAGE_SEAL);
-	aead_seal_batch(p->w->aead, p->lane->cipher, p->op, p->n);
-	stage(STAGE_OUTER);
-	for (unsigned i = 0; i < p->n; i++) {
-		struct rte_mbuf *m = p->ready[i];
-		uint8_t *payload = p->op[i].data - PKT_DATA_HDR_LEN;
-		uint16_t bytes = PKT_DATA_HDR_LEN + p->op[i].bytes + PKT_MAC_LEN;
-		uint8_t *frame;
-
-		if (unlikely(!p->op[i].ok)) {
-			worker_drop(p->w, DROP_CRYPTO, 1);
-			rte_pktmbuf_free(m);
-			continue;
-		}
-		frame = outer_write(path, payload, bytes, p->dscp[i]);
-		m->data_off = frame - (uint8_t *)m->buf_addr;
-		m->data_len = path->header_bytes + bytes;
-		m->pkt_len = m->data_len;
-		stats->tx_packets++;
-		stats->tx_wire_bytes += m->data_len;
-		port_tx(p->w, path->port_idx, m);
+	if (unlikely(!aead_seal(p->w->aead, p->lane->cipher, &op))) {
+		worker_drop(p->w, DROP_CRYPTO, 1);
+		rte_pktmbuf_free(m);
+		return;
 	}
-	p->n = 0;
+	stage(STAGE_OUTER);
+	frame = outer_write(path, data - PKT_DATA_HDR_LEN, payload_bytes, dscp);
+	m->data_off = frame - (uint8_t *)m->buf_addr;
+	m->data_len = path->header_bytes + payload_bytes;
+	m->pkt_len = m->data_len;
+	stats->tx_packets++;
+	stats->tx_wire_bytes += m->data_len;
+	port_tx(p->w, path->port_idx, m);
 	stage(STAGE_PACK);
-}
-
-// Queue a packet whose blocks lie at data[0..bytes) for sealing.
-static void ready(struct packer *p, struct rte_mbuf *m, uint8_t *data, uint32_t bytes, uint8_t dscp)
-{
-	struct aead_op *op = &p->op[p->n];
-
-	op->data = data;
-	op->bytes = bytes;
-	op->src = data;
-	lane_packet_header(p->lane, p->lane->next++, op);
-	p->ready[p->n] = m;
-	p->dscp[p->n] = dscp;
-	if (++p->n == PACK_CHUNK)
-		flush(p);
 }
 
 static void packet_end(struct packer *p)
 {
 	if (p->m == NULL)
 		return;
-	ready(p, p->m, p->start, p->at - p->start, p->open_dscp);
+	seal(p, p->m, p->start, p->start, p->at - p->start, p->open_dscp);
 	p->m = NULL;
 	p->left = 0;
 }
@@ -109,18 +84,44 @@ static void packet_begin(struct packer *p, uint8_t dscp)
 	p->open_dscp = dscp;
 }
 
-// A block without its payload's bytes; returns where they go.
+// A block's header; returns where its payload goes.
+static uint8_t *block_write(uint8_t *at, uint8_t kind, uint8_t segment, unsigned bytes)
+{
+	put_le32(at, bytes | (uint32_t)kind << 16 | (uint32_t)segment << 24);
+	return at + PKT_BLOCK_HDR_LEN;
+}
+
+// The same in the open packet, which then counts the payload as there.
 static uint8_t *block(struct packer *p, uint8_t kind, uint8_t segment, unsigned bytes)
 {
-	struct pkt_block *b = (struct pkt_block *)p->at;
-	uint8_t *payload = p->at + sizeof(*b);
+	uint8_t *payload = block_write(p->at, kind, segment, bytes);
 
-	b->len = bytes;
-	b->kind = kind;
-	b->segment = segment;
 	p->at = payload + bytes;
-	p->left -= sizeof(*b) + bytes;
+	p->left -= PKT_BLOCK_HDR_LEN + bytes;
 	return payload;
+}
+
+// ---------------------------------------------------------------- frames
+
+// Whether a frame's packet is nobody else's, with so much room before the frame.
+static bool own_packet(const struct stream_frame *f, unsigned headroom)
+{
+	const struct rte_mbuf *m = f->m;
+
+	return m != NULL && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 && m->nb_segs == 1 &&
+	       rte_pktmbuf_headroom(m) >= headroom;
+}
+
+// A piece of a frame that fills a packet by itself: the cipher copies it. Its header is written
+// before it, over what has gone already.
+static void seal_piece(struct packer *p, const struct stream_frame *f, unsigned done, unsigned part)
+{
+	uint8_t *from = rte_pktmbuf_mtod_offset(f->m, uint8_t *, done - PKT_BLOCK_HDR_LEN);
+
+	block_write(from, PKT_KIND_FRAG_NEXT, f->segment, part);
+	seal(p, p->m, p->start, from, PKT_BLOCK_HDR_LEN + part, f->dscp);
+	p->m = NULL;
+	p->left = 0;
 }
 
 static void add_split(struct packer *p, const struct stream_frame *f)
@@ -128,6 +129,7 @@ static void add_split(struct packer *p, const struct stream_frame *f)
 	unsigned part = p->left - PKT_BLOCK_HDR_LEN - PKT_FRAG_TOTAL_LEN;
 	unsigned done = part;
 	uint8_t *to = block(p, PKT_KIND_FRAG_FIRST, f->segment, PKT_FRAG_TOTAL_LEN + part);
+	bool own = own_packet(f, 0);
 
 	put_le16(to, f->bytes);
 	memcpy(to + PKT_FRAG_TOTAL_LEN, f->data, part);
@@ -135,77 +137,34 @@ static void add_split(struct packer *p, const struct stream_frame *f)
 		packet_end(p);
 		packet_begin(p, f->dscp);
 		part = RTE_MIN(f->bytes - done, p->left - PKT_BLOCK_HDR_LEN);
-		memcpy(block(p, PKT_KIND_FRAG_NEXT, f->segment, part), f->data + done, part);
+		if (own && part == p->left - PKT_BLOCK_HDR_LEN)
+			seal_piece(p, f, done, part);
+		else
+			memcpy(block(p, PKT_KIND_FRAG_NEXT, f->segment, part), f->data + done,
+				part);
 		done += part;
 	}
-}
-
-// Close the open packet when a frame may not share it, or would not get a useful share.
-static void make_room(struct packer *p, const struct stream_frame *f)
-{
-	if (p->m != NULL &&
-		(p->open_dscp != f->dscp || (p->left < block_bytes(f) && p->left < SPLIT_ROOM)))
-		packet_end(p);
-}
-
-static void add_frame(struct packer *p, const struct stream_frame *f)
-{
-	if (p->m == NULL)
-		packet_begin(p, f->dscp);
-	if (likely(p->left >= block_bytes(f)))
-		memcpy(block(p, PKT_KIND_ETH, f->segment, f->bytes), f->data, f->bytes);
-	else
-		add_split(p, f);
 }
 
 // A frame that would be alone in its packet is sealed where it lies: no copy, no second buffer.
 static bool seal_in_place(struct packer *p, struct stream_frame *f, const struct stream_frame *next)
 {
-	struct rte_mbuf *m = f->m;
 	unsigned whole = block_bytes(f);
 	bool shared_packet =
 		next != NULL && next->dscp == f->dscp && whole <= p->room &&
 		(p->room - whole >= block_bytes(next) || p->room - whole >= SPLIT_ROOM);
-	struct pkt_block *b;
+	struct rte_mbuf *m = f->m;
+	uint8_t *data;
 
-	if (p->m != NULL || whole > p->room || shared_packet || m == NULL)
+	if (p->m != NULL || whole > p->room || shared_packet ||
+		!own_packet(f, OUTER_IPV6_BYTES + PKT_DATA_HDR_LEN + PKT_BLOCK_HDR_LEN) ||
+		rte_pktmbuf_tailroom(m) < PKT_MAC_LEN)
 		return false;
-	if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 || m->nb_segs != 1 ||
-		rte_pktmbuf_tailroom(m) < PKT_MAC_LEN ||
-		rte_pktmbuf_headroom(m) < OUTER_IPV6_BYTES + PKT_DATA_HDR_LEN + PKT_BLOCK_HDR_LEN)
-		return false;
-	b = rte_pktmbuf_mtod_offset(m, struct pkt_block *, -(int)sizeof(*b));
-	b->len = f->bytes;
-	b->kind = PKT_KIND_ETH;
-	b->segment = f->segment;
-	ready(p, m, (uint8_t *)b, whole, f->dscp);
+	data = rte_pktmbuf_mtod_offset(m, uint8_t *, -PKT_BLOCK_HDR_LEN);
+	block_write(data, PKT_KIND_ETH, f->segment, f->bytes);
+	seal(p, m, data, data, whole, f->dscp);
 	f->m = NULL;
 	return true;
-}
-
-// Frames of a session under whose epoch another worker sends.
-static void hand_off(struct worker *w, uint32_t slot, struct stream_frame *f, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct handoff h = {
-			.m = f[i].m,
-			.slot = slot,
-			.kind = HANDOFF_FRAME,
-			.segment = f[i].segment,
-		};
-
-		if (h.m == NULL)
-			h.m = worker_mbuf_copy(w, f[i].data, f[i].bytes);
-		if (h.m == NULL)
-			continue;
-		f[i].m = NULL;
-		if (rte_ring_mp_enqueue_elem(w->dp->worker[0]->inbox, &h, sizeof(h)) != 0) {
-			worker_drop(w, DROP_HANDOFF_FULL, 1);
-			rte_pktmbuf_free(h.m);
-			continue;
-		}
-		w->stats->handed_off++;
-	}
 }
 
 // Whether one more frame's packets can be had; counts the drop when not.
@@ -221,23 +180,100 @@ static bool can_send(struct packer *p, const struct stream_frame *f)
 	return worker_mbuf_reserve(p->w, packets);
 }
 
-static void pack(struct packer *p, struct stream_frame *f, unsigned n)
+// A frame that does not fit the open packet. Returns false, having counted why, when it cannot be
+// sent.
+static bool add_beyond(struct packer *p, struct stream_frame *f, const struct stream_frame *next)
+{
+	if (unlikely(!can_send(p, f)))
+		return false;
+	// Close the packet if the frame may not share it, or would not get a useful share.
+	if (p->m != NULL && (p->open_dscp != f->dscp || p->left < SPLIT_ROOM))
+		packet_end(p);
+	if (seal_in_place(p, f, next))
+		return true;
+	if (p->m == NULL)
+		packet_begin(p, f->dscp);
+	if (p->left >= block_bytes(f))
+		memcpy(block(p, PKT_KIND_ETH, f->segment, f->bytes), f->data, f->bytes);
+	else
+		add_split(p, f);
+	return true;
+}
+
+// Add as many frames as the open packet takes whole; returns how many.
+static unsigned fill(struct packer *p, struct stream_frame *const *f, unsigned n, uint64_t *bytes)
+{
+	uint8_t dscp = p->open_dscp;
+	unsigned left = p->left;
+	uint64_t sum = 0;
+	uint8_t *at = p->at;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		unsigned whole = block_bytes(f[i]);
+
+		if (whole > left || f[i]->dscp != dscp)
+			break;
+		memcpy(block_write(at, PKT_KIND_ETH, f[i]->segment, f[i]->bytes), f[i]->data,
+			f[i]->bytes);
+		at += whole;
+		left -= whole;
+		sum += f[i]->bytes;
+	}
+	p->at = at;
+	p->left = left;
+	*bytes += sum;
+	return i;
+}
+
+static void pack(struct packer *p, struct stream_frame *const *f, unsigned n)
 {
 	struct stats_session *stats = &p->w->session_stats[p->slot];
+	uint64_t bytes = 0, dropped = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (unlikely(!can_send(p, &f[i]))) {
-			stats->drops++;
-			continue;
-		}
-		stats->tx_frames++;
-		stats->tx_bytes += f[i].bytes;
-		make_room(p, &f[i]);
-		if (!seal_in_place(p, &f[i], i + 1 < n ? &f[i + 1] : NULL))
-			add_frame(p, &f[i]);
+	for (unsigned i = 0; i < n;) {
+		if (p->m != NULL)
+			i += fill(p, f + i, n - i, &bytes);
+		if (i == n)
+			break;
+		if (likely(add_beyond(p, f[i], i + 1 < n ? f[i + 1] : NULL)))
+			bytes += f[i]->bytes;
+		else
+			dropped++;
+		i++;
 	}
 	packet_end(p);
-	flush(p);
+	aead_forget(p->w->aead);
+	stats->tx_frames += n - dropped;
+	stats->tx_bytes += bytes;
+	stats->drops += dropped;
+}
+
+// ---------------------------------------------------------------- sessions
+
+// Frames of a session under whose epoch another worker sends.
+static void hand_off(struct worker *w, uint32_t slot, struct stream_frame *const *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct handoff h = {
+			.m = f[i]->m,
+			.slot = slot,
+			.kind = HANDOFF_FRAME,
+			.segment = f[i]->segment,
+		};
+
+		if (h.m == NULL)
+			h.m = worker_mbuf_copy(w, f[i]->data, f[i]->bytes);
+		if (h.m == NULL)
+			continue;
+		f[i]->m = NULL;
+		if (rte_ring_mp_enqueue_elem(w->dp->worker[0]->inbox, &h, sizeof(h)) != 0) {
+			worker_drop(w, DROP_HANDOFF_FULL, 1);
+			rte_pktmbuf_free(h.m);
+			continue;
+		}
+		w->stats->handed_off++;
+	}
 }
 
 // Why nothing can be sent to a session, or DROP_N.
@@ -254,7 +290,7 @@ static enum drop_reason refusal(const struct worker *w, struct session *s)
 	return DROP_N;
 }
 
-void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *f, unsigned n)
+void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *const *f, unsigned n)
 {
 	struct session *s = session_get(w, slot);
 	enum drop_reason why = refusal(w, s);
@@ -281,7 +317,6 @@ void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *f, unsign
 	p.slot = slot;
 	p.m = NULL;
 	p.left = 0;
-	p.n = 0;
 	p.room = outer_room(&s->path);
 	fits = rte_pktmbuf_data_room_size(w->pool) - RTE_PKTMBUF_HEADROOM - PKT_DATA_HDR_LEN -
 	       PKT_MAC_LEN;

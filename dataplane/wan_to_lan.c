@@ -75,6 +75,7 @@ static enum drop_reason replay_reason(enum replay_verdict v)
 }
 
 // Find the lane and queue the packet for opening. Everything here is read only.
+// v is o->view[o->n].
 static void data_packet(
 	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct opening *o)
 {
@@ -129,11 +130,10 @@ static void data_packet(
 	o->epoch[i] = e;
 	o->slot[i] = slot;
 	o->counter[i] = h->counter;
-	o->view[i] = *v;
 	o->op[i].key = &lane->key;
 	o->op[i].data = v->payload + PKT_DATA_HDR_LEN;
 	o->op[i].bytes = v->payload_bytes - PKT_DATA_HDR_LEN - PKT_MAC_LEN;
-	pkt_nonce(o->op[i].nonce, lane->iv, h->counter);
+	lane_nonce(lane->iv, h->counter, &o->op[i]);
 	o->n++;
 }
 
@@ -195,37 +195,38 @@ static void foreign(struct worker *w, struct rte_mbuf *m, uint8_t port_idx)
 static void strip(struct worker *w, struct rte_mbuf *m, struct opening *o)
 {
 	const struct port *port = &w->dp->port[o->port_idx];
-	struct outer_view v;
+	// Where it stays if the packet is to be opened.
+	struct outer_view *v = &o->view[o->n];
 	enum drop_reason why;
 
 	if (unlikely(m->nb_segs != 1)) {
 		drop(w, m, DROP_RX_MULTI_SEGMENT);
 		return;
 	}
-	if (!outer_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, &v, &why)) {
+	if (!outer_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, v, &why)) {
 		if (why == DROP_OUTER_FOREIGN)
 			foreign(w, m, o->port_idx);
 		else
 			drop(w, m, why);
 		return;
 	}
-	if (v.be_dport != port->be_overlay_port || memcmp(v.dst_mac, port->mac, 6) != 0) {
+	if (v->be_dport != port->be_overlay_port || memcmp(v->dst_mac, port->mac, 6) != 0) {
 		foreign(w, m, o->port_idx);
 		return;
 	}
-	datagram(w, m, &v, o);
+	datagram(w, m, v, o);
 }
 
 // ---------------------------------------------------------------- deliver
 
 static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 {
-	const struct segment *s = &w->dp->segments.segment[b->segment[i]];
-	struct rte_mbuf *m = b->m[i];
+	const struct segment *s = &w->dp->segments.segment[b->frame[i].segment];
+	struct rte_mbuf *m = b->frame[i].m;
 
-	b->m[i] = NULL;
+	b->frame[i].m = NULL;
 	if (!flood_allows_peer(w, s, fdb_dst_idx(b->from[i]))) {
-		w->stats->segment[b->segment[i]].storm_drops++;
+		w->stats->segment[b->frame[i].segment].storm_drops++;
 		drop(w, m, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT);
 		return;
 	}
@@ -235,8 +236,8 @@ static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 	}
 	// The last attachment takes the frame itself.
 	if (s->n_attached > 1)
-		l2_flood_lan(w, b->segment[i], s->attached[s->n_attached - 1], m);
-	w->stats->segment[b->segment[i]].flooded++;
+		l2_flood_lan(w, b->frame[i].segment, s->attached[s->n_attached - 1], m);
+	w->stats->segment[b->frame[i].segment].flooded++;
 	l2_deliver(w, s->attached[s->n_attached - 1], m);
 }
 
@@ -248,14 +249,14 @@ static void deliver_batch(struct worker *w, struct l2_batch *b)
 	l2_lookup_batch(w, b);
 	stage(STAGE_TX);
 	for (unsigned i = 0; i < b->n; i++) {
-		if (unlikely(b->m[i] == NULL))
+		if (unlikely(b->frame[i].m == NULL))
 			continue;
 		switch (fdb_dst_where(b->to[i])) {
 		case FDB_LAN:
-			l2_deliver(w, fdb_dst_idx(b->to[i]), b->m[i]);
+			l2_deliver(w, fdb_dst_idx(b->to[i]), b->frame[i].m);
 			break;
 		case FDB_PEER:
-			drop(w, b->m[i],
+			drop(w, b->frame[i].m,
 				b->to[i] == b->from[i] ? DROP_HAIRPIN : DROP_SPLIT_HORIZON);
 			break;
 		default:
@@ -314,17 +315,6 @@ static void deliver(struct worker *w, struct stream_inners *in)
 
 // ---------------------------------------------------------------- open
 
-static void open_batch(struct worker *w, struct opening *o)
-{
-	for (unsigned i = 0, n; i < o->n; i += n) {
-		uint8_t cipher = o->lane[i]->cipher;
-
-		for (n = 1; i + n < o->n && o->lane[i + n]->cipher == cipher; n++)
-			;
-		aead_open_batch(w->aead, cipher, &o->op[i], n);
-	}
-}
-
 static void forged(struct worker *w, struct opening *o, unsigned i)
 {
 	struct lane_rx *lane = o->lane[i];
@@ -371,33 +361,36 @@ static void note_authentic(struct worker *w, struct opening *o, unsigned i, uint
 	}
 }
 
-// Keep the authentic packets that are not yet known, and change what such a packet may change.
-static void commit(struct worker *w, struct opening *o)
+// Open one packet and, if it is authentic and not yet known, change what such a packet may change.
+// Returns whether it may be unpacked.
+static bool open_packet(struct worker *w, struct opening *o, unsigned i, uint32_t *told_slot)
+{
+	enum replay_verdict verdict;
+
+	stage(STAGE_OPEN);
+	if (unlikely(!aead_open(w->aead, o->lane[i]->cipher, &o->op[i]))) {
+		forged(w, o, i);
+		return false;
+	}
+	stage(STAGE_REPLAY);
+	verdict = replay_commit(&o->lane[i]->replay, o->counter[i]);
+	if (unlikely(verdict != REPLAY_FRESH)) {
+		drop_of(w, o->slot[i], o->m[i], replay_reason(verdict));
+		return false;
+	}
+	note_authentic(w, o, i, told_slot);
+	return true;
+}
+
+// One packet after the other, so that its plaintext is unpacked from the nearest cache.
+static void open_and_unpack(struct worker *w, struct opening *o)
 {
 	uint32_t told_slot = NO_SESSION;
 
 	for (unsigned i = 0; i < o->n; i++) {
-		enum replay_verdict verdict;
-
-		if (unlikely(!o->op[i].ok)) {
-			forged(w, o, i);
+		if (unlikely(!open_packet(w, o, i, &told_slot)))
 			continue;
-		}
-		verdict = replay_commit(&o->lane[i]->replay, o->counter[i]);
-		if (unlikely(verdict != REPLAY_FRESH)) {
-			o->op[i].ok = false;
-			drop_of(w, o->slot[i], o->m[i], replay_reason(verdict));
-			continue;
-		}
-		note_authentic(w, o, i, &told_slot);
-	}
-}
-
-static void unpack(struct worker *w, struct opening *o)
-{
-	for (unsigned i = 0; i < o->n; i++) {
-		if (unlikely(!o->op[i].ok))
-			continue;
+		stage(STAGE_UNPACK);
 		stream_unpack(w,
 			&(struct stream_packet){
 				.m = o->m[i],
@@ -413,6 +406,7 @@ static void unpack(struct worker *w, struct opening *o)
 		if (w->inners->n > STREAM_INNER_MAX - STREAM_INNER_OF_PACKET)
 			deliver(w, w->inners);
 	}
+	aead_forget(w->aead);
 	if (w->inners->n > 0)
 		deliver(w, w->inners);
 }
@@ -428,12 +422,7 @@ static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsi
 	stage(STAGE_CLASSIFY);
 	for (unsigned i = 0; i < n; i++)
 		strip(w, m[i], &o);
-	stage(STAGE_OPEN);
-	open_batch(w, &o);
-	stage(STAGE_REPLAY);
-	commit(w, &o);
-	stage(STAGE_UNPACK);
-	unpack(w, &o);
+	open_and_unpack(w, &o);
 }
 
 void wan_to_lan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
@@ -463,6 +452,7 @@ static void handed_frame(struct worker *w, const struct handoff *h)
 	struct session *s = session_get(w, h->slot);
 	struct l2_header l2 = {0};
 	struct stream_frame f;
+	struct stream_frame *const order[] = {&f};
 	enum drop_reason reason;
 
 	// Since the frame was handed on, the slot may have become another peer's.
@@ -481,7 +471,7 @@ static void handed_frame(struct worker *w, const struct handoff *h)
 		.segment = h->segment,
 		.dscp = l2.dscp,
 	};
-	stream_pack(w, h->slot, &f, 1);
+	stream_pack(w, h->slot, order, 1);
 	rte_pktmbuf_free(f.m);
 }
 

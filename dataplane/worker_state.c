@@ -62,9 +62,9 @@ static bool refill(struct worker *w, unsigned n)
 {
 	unsigned want = WORKER_SPARE - w->n_spare;
 
-	if (rte_pktmbuf_alloc_bulk(w->pool, w->spare + w->n_spare, want) != 0) {
+	if (rte_mempool_get_bulk(w->pool, (void **)&w->spare[w->n_spare], want) != 0) {
 		want = n - w->n_spare;
-		if (rte_pktmbuf_alloc_bulk(w->pool, w->spare + w->n_spare, want) != 0)
+		if (rte_mempool_get_bulk(w->pool, (void **)&w->spare[w->n_spare], want) != 0)
 			return false;
 	}
 	w->n_spare += want;
@@ -79,13 +79,21 @@ bool worker_mbuf_reserve(struct worker *w, unsigned n)
 	return false;
 }
 
-struct rte_mbuf *worker_mbuf(struct worker *w)
+// What rte_pktmbuf_free_bulk() does without touching the second line of each packet: one that is
+// single, direct and unshared goes back as it is.
+void worker_mbuf_free(struct worker *w, struct rte_mbuf **m, unsigned n)
 {
-	if (unlikely(w->n_spare == 0) && !refill(w, 1)) {
-		worker_drop(w, DROP_NO_MBUF, 1);
-		return NULL;
+	unsigned plain = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(m[i]->pool == w->pool && m[i]->nb_segs == 1 && RTE_MBUF_DIRECT(m[i]) &&
+			    rte_mbuf_refcnt_read(m[i]) == 1))
+			m[plain++] = m[i];
+		else
+			rte_pktmbuf_free(m[i]);
 	}
-	return w->spare[--w->n_spare];
+	if (plain > 0)
+		rte_mempool_put_bulk(w->pool, (void **)m, plain);
 }
 
 struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigned bytes)
@@ -142,18 +150,15 @@ static void flush(struct worker *w, struct port_tx *tx)
 	stats->tx_bytes += bytes;
 }
 
-void port_tx(struct worker *w, uint8_t port_idx, struct rte_mbuf *m)
+void port_tx_full(struct worker *w, uint8_t port_idx)
 {
-	struct port_tx *tx = &w->tx[port_idx];
+	flush(w, &w->tx[port_idx]);
+}
 
-	if (unlikely(tx->port == NULL)) {
-		worker_drop(w, DROP_PORT_DOWN, 1);
-		rte_pktmbuf_free(m);
-		return;
-	}
-	tx->m[tx->n++] = m;
-	if (tx->n == PORT_TX_MAX)
-		flush(w, tx);
+void port_tx_down(struct worker *w, struct rte_mbuf *m)
+{
+	worker_drop(w, DROP_PORT_DOWN, 1);
+	rte_pktmbuf_free(m);
 }
 
 void port_tx_flush(struct worker *w)

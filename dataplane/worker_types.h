@@ -7,9 +7,12 @@
 // runs.
 #pragma once
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/batch.h"
 #include "dataplane/outer.h"
@@ -158,16 +161,19 @@ struct worker {
 int worker_state_create(struct worker *w, uint32_t reassembly_bytes);
 void worker_state_destroy(struct worker *w);
 
-// Buffer a frame for a port; takes the packet. Hands over when the buffer is full.
-void port_tx(struct worker *w, uint8_t port_idx, struct rte_mbuf *m);
+// What is buffered for one port is handed to it, or what port_tx() does when it cannot be.
+void port_tx_full(struct worker *w, uint8_t port_idx);
+void port_tx_down(struct worker *w, struct rte_mbuf *m);
 // Hand all buffered frames to their ports; what a port does not take is counted and freed. The loop
 // calls it after each lan_to_wan, wan_to_lan and handoff round.
 void port_tx_flush(struct worker *w);
 
-// A fresh single-segment packet, or NULL (counted as DROP_NO_MBUF).
-struct rte_mbuf *worker_mbuf(struct worker *w);
-// Have at least n ≤ WORKER_SPARE packets in reserve, so that the next n calls above succeed.
+// Have at least n ≤ WORKER_SPARE packets in reserve, so that the next n calls of worker_mbuf()
+// succeed; false, counted as DROP_NO_MBUF, when the pool has none.
 bool worker_mbuf_reserve(struct worker *w, unsigned n);
+// Give back frames that were read: at once to the pool where they are the pool's own, else one by
+// one.
+void worker_mbuf_free(struct worker *w, struct rte_mbuf **m, unsigned n);
 // A copy of the first bytes of m in a fresh packet, or NULL.
 struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigned bytes);
 
@@ -175,4 +181,44 @@ struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigne
 static inline void worker_drop(struct worker *w, enum drop_reason reason, unsigned n)
 {
 	w->stats->drops[reason] += n;
+}
+
+// A fresh single-segment packet, or NULL (counted as DROP_NO_MBUF).
+//
+// Packets lie in the pool unshared and single (rte_mbuf_raw_alloc()), so that only their first line
+// is written here, and the next one's is fetched meanwhile.
+static inline struct rte_mbuf *worker_mbuf(struct worker *w)
+{
+	static const uint16_t rearm[] = {RTE_PKTMBUF_HEADROOM, 1, 1, RTE_MBUF_PORT_INVALID};
+	struct rte_mbuf *m;
+
+	if (unlikely(w->n_spare == 0) && !worker_mbuf_reserve(w, 1))
+		return NULL;
+	m = w->spare[--w->n_spare];
+	rte_prefetch0(w->spare[w->n_spare == 0 ? 0 : w->n_spare - 1]);
+	static_assert(
+		offsetof(struct rte_mbuf, data_off) % 8 == 0 &&
+			offsetof(struct rte_mbuf, port) == offsetof(struct rte_mbuf, data_off) + 6,
+		"data_off, refcnt, nb_segs and port are one store");
+	memcpy(&m->data_off, rearm, sizeof(rearm));
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->pkt_len = 0;
+	m->data_len = 0;
+	m->vlan_tci = 0;
+	return m;
+}
+
+// Buffer a frame for a port; takes the packet. Hands over when the buffer is full.
+static inline void port_tx(struct worker *w, uint8_t port_idx, struct rte_mbuf *m)
+{
+	struct port_tx *tx = &w->tx[port_idx];
+
+	if (unlikely(tx->port == NULL)) {
+		port_tx_down(w, m);
+		return;
+	}
+	tx->m[tx->n++] = m;
+	if (unlikely(tx->n == PORT_TX_MAX))
+		port_tx_full(w, port_idx);
 }

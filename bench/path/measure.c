@@ -230,7 +230,8 @@ static double aead_burst(struct bench *b)
 		op[i].nonce[0] = i;
 	}
 	t = rte_rdtsc_precise();
-	aead_seal_batch(b->a->w[0]->aead, b->s.cipher, op, b->s.burst);
+	for (unsigned i = 0; i < b->s.burst; i++)
+		aead_seal(b->a->w[0]->aead, b->s.cipher, &op[i]);
 	cycles = rte_rdtsc_precise() - t;
 	rte_pktmbuf_free_bulk(m, b->s.burst);
 	return cycles;

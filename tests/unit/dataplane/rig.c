@@ -404,7 +404,7 @@ struct rte_mbuf *rig_seal(struct rig_gateway *g, uint32_t slot, const uint8_t *b
 	};
 
 	lane_packet_header(lane, counter, &op);
-	aead_seal_batch(g->w[0]->aead, lane->cipher, &op, 1);
+	MUST(aead_seal(g->w[0]->aead, lane->cipher, &op));
 	outer_write(&s->path, op.data - PKT_DATA_HDR_LEN, m->data_len, 0);
 	rte_pktmbuf_prepend(m, s->path.header_bytes);
 	return m;

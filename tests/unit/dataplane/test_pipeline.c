@@ -328,9 +328,10 @@ static void a_split_frame_stops_before_2_31_as_well(void **)
 		struct rte_mbuf *b = rig_frame(HOST_B, HOST_A, bytes, 2);
 		struct stream_frame f[] = {{.data = rte_pktmbuf_mtod(a, uint8_t *), .bytes = 60},
 			{.data = rte_pktmbuf_mtod(b, uint8_t *), .bytes = bytes, .dscp = 4}};
+		struct stream_frame *const order[] = {&f[0], &f[1]};
 
 		tx->next = LANE_HARD_LIMIT - left;
-		stream_pack(p.a->w[0], SLOT, f, 2);
+		stream_pack(p.a->w[0], SLOT, order, 2);
 		assert_true(tx->next <= LANE_HARD_LIMIT);
 		rte_pktmbuf_free(a);
 		rte_pktmbuf_free(b);
@@ -352,8 +353,9 @@ static void a_segment_the_peer_is_not_in_is_refused(void **)
 			.bytes = 60,
 			.segment = i == 0 ? 2 : 77,
 		};
+		struct stream_frame *const order[] = {&f};
 
-		stream_pack(p.a->w[0], SLOT, &f, 1);
+		stream_pack(p.a->w[0], SLOT, order, 1);
 		port_tx_flush(p.a->w[0]);
 		rte_pktmbuf_free(m);
 		rig_carry(p.a, p.b, 0);
