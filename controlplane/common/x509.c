@@ -204,12 +204,12 @@ static enum x509_refusal check_usage(X509 *cert)
 {
 	uint32_t flags = X509_get_extension_flags(cert);
 
+	if (flags & EXFLAG_INVALID)
+		return X509_REFUSE_ENCODING;
 	if ((flags & EXFLAG_BCONS) && (flags & EXFLAG_CA))
 		return X509_REFUSE_LEAF_IS_CA;
 	if (!(flags & EXFLAG_KUSAGE) || X509_get_key_usage(cert) != KU_DIGITAL_SIGNATURE)
 		return X509_REFUSE_KEY_USAGE;
-	if (flags & EXFLAG_INVALID)
-		return X509_REFUSE_ENCODING;
 	return X509_OK;
 }
 
@@ -268,11 +268,11 @@ static enum x509_refusal check_ca(X509 *cert, uint8_t ret_pk[X509_PUBLIC_BYTES])
 		why = check_extensions(cert);
 	if (why != X509_OK)
 		return why;
+	if (X509_get_extension_flags(cert) & EXFLAG_INVALID)
+		return X509_REFUSE_ENCODING;
 	if ((X509_get_extension_flags(cert) & must) != must ||
 		!(X509_get_key_usage(cert) & KU_KEY_CERT_SIGN))
 		return X509_REFUSE_ISSUER_NOT_CA;
-	if (X509_get_extension_flags(cert) & EXFLAG_INVALID)
-		return X509_REFUSE_ENCODING;
 	return X509_OK;
 }
 

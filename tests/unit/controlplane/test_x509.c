@@ -152,6 +152,8 @@ static const struct {
 	{"an unknown critical extension", {.extra_oid = "1.2.3.4", .extra_critical = true},
 		X509_REFUSE_EXTENSION},
 	{"a doubled extension", {.double_ku = true}, X509_REFUSE_EXTENSION},
+	{"a key identifier that is none", {.extra_oid = "2.5.29.14", .extra_len = 3},
+		X509_REFUSE_ENCODING},
 	{"version 1", {.version = 1}, X509_REFUSE_VERSION},
 	{"version 2", {.version = 2}, X509_REFUSE_VERSION},
 	{"serial zero", {.serial_len = -1}, X509_REFUSE_SERIAL},
@@ -244,6 +246,8 @@ static void bad_issuing_certificates_are_refused(void **state)
 			X509_REFUSE_EXTENSION},
 		{"version 1", {.version = 1}, X509_REFUSE_VERSION},
 		{"serial zero", {.serial_len = -1}, X509_REFUSE_SERIAL},
+		{"a distribution point that is none", {.extra_oid = "2.5.29.31", .extra_len = 3},
+			X509_REFUSE_ENCODING},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -335,6 +339,24 @@ static void number_of_issuers_is_bounded(void **state)
 	expect("three", verify_at(NOW, leaf, (X509 *[]){issuing, issuing}, 3, NULL),
 		X509_REFUSE_CHAIN_LENGTH);
 	free((void *)leaf.der);
+}
+
+static void issuer_that_is_no_certificate_is_refused(void **state)
+{
+	struct x509_bytes leaf =
+		mint_der(mint_leaf(&(struct mint){0}, leaf_key, issuing, issuing_key));
+	struct x509_bytes issuer = der_of(issuing);
+	struct x509_chain chain = {.leaf = leaf, .n_issuers = 1, .issuers = {issuer}};
+	struct x509_facts facts;
+
+	for (size_t len = 0; len < issuer.len; len++) {
+		chain.issuers[0].len = len;
+		expect("a truncated issuer",
+			x509_verify(trust, &chain, MINT_NAME, X509_ROLE_GATEWAY, NOW, &facts),
+			len == 0 ? X509_REFUSE_LENGTH : X509_REFUSE_ENCODING);
+	}
+	free((void *)leaf.der);
+	free((void *)issuer.der);
 }
 
 static void leaf_over_the_limit_is_refused(void **state)
@@ -641,6 +663,7 @@ int main(void)
 		cmocka_unit_test(leaf_signed_by_the_root_itself_is_refused),
 		cmocka_unit_test(self_signed_leaf_is_refused),
 		cmocka_unit_test(number_of_issuers_is_bounded),
+		cmocka_unit_test(issuer_that_is_no_certificate_is_refused),
 		cmocka_unit_test(leaf_over_the_limit_is_refused),
 		cmocka_unit_test(every_truncation_of_a_leaf_is_refused),
 		cmocka_unit_test(trailing_bytes_are_refused),
