@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the XDP programs do with a frame: verdict and counter, run in the kernel.
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include <cmocka.h>
 
 #include "tests/bpf/frames.h"
+#include "tests/bpf/xdp_user.h"
 #include "wire/xdp.h"
 
 #define EXIT_SKIPPED    77
@@ -427,6 +430,60 @@ static void a_lan_port_without_a_socket_drops(void **state)
 	expect(&lan, &f, XDP_DROP, DROPPED(XDP_NO_SOCKET), "no socket");
 }
 
+// ------------------------------------------------------------------ the fuzzed program is this one
+
+static void compare(const struct frame *f, const char *name)
+{
+	uint64_t before[XDP_COUNTERS_N], after[XDP_COUNTERS_N], user[XDP_COUNTERS_N] = {0};
+	static struct xdp_user_world world = {.config.be_port = 0, .has_socket = true};
+	uint32_t verdict;
+
+	world.config.be_port = htons(TEST_PORT);
+	memcpy(&world.live_tag, live_tag, sizeof(world.live_tag));
+	world.now_ns += 1000000000;
+	read_counters(&wan, before);
+	verdict = run(&wan, f);
+	read_counters(&wan, after);
+	if (xdp_user_run(&world, f->bytes, f->len, user) != verdict)
+		fail_msg("%s: the kernel's verdict is %u, user space has another", name, verdict);
+	for (int i = 0; i < XDP_COUNTERS_N; i++)
+		if (after[i] - before[i] != user[i])
+			fail_msg("%s: counter %d differs", name, i);
+}
+
+static void the_program_that_is_fuzzed_gives_the_kernels_verdicts(void **state)
+{
+	const char *dir = getenv("POSTERN_XDP_CORPUS");
+	DIR *d = opendir(dir != NULL ? dir : "tests/fuzz/corpus/xdp");
+	struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	srand(1);
+	while ((e = readdir(d)) != NULL) {
+		struct frame f, changed;
+		FILE *file;
+		int fd = openat(dirfd(d), e->d_name, O_RDONLY);
+
+		if (e->d_name[0] == '.' || (file = fdopen(fd, "r")) == NULL)
+			continue;
+		f.len = fread(f.bytes, 1, FRAME_MAX, file);
+		fclose(file);
+		if (f.len < 14) // the kernel runs no program on less than an Ethernet header
+			continue;
+		compare(&f, e->d_name);
+		for (unsigned i = 0; i < 200; i++, n++) {
+			changed = f;
+			changed.bytes[12 + (size_t)rand() % (f.len - 12)] = (uint8_t)rand();
+			if (rand() % 4 == 0)
+				changed.len = 14 + (size_t)rand() % (f.len - 13);
+			compare(&changed, e->d_name);
+		}
+	}
+	closedir(d);
+	assert_true(n > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +498,8 @@ int main(void)
 		cmocka_unit_test_setup(all_tags_together_stop_at_the_cpu_burst, set_up),
 		cmocka_unit_test_setup(a_lan_port_takes_every_frame, set_up),
 		cmocka_unit_test_setup(a_lan_port_without_a_socket_drops, set_up),
+		cmocka_unit_test_setup(
+			the_program_that_is_fuzzed_gives_the_kernels_verdicts, set_up),
 	};
 	int err;
 
