@@ -239,6 +239,17 @@ static void empty_list_is_a_list(void **state)
 	assert_int_equal(check(buf, len, 0), 0);
 }
 
+static void every_error_has_its_own_sentence(void **state)
+{
+	static const int errors[] = {
+		0, -EBADMSG, -EXDEV, -EKEYREJECTED, -ETIME, -ESTALE, -E2BIG, -EINVAL, -ENOMEM};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(
+				revocation_strerror(errors[i]), revocation_strerror(errors[j]));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -251,6 +262,7 @@ int main(void)
 		cmocka_unit_test(lookup_finds_by_serial_and_by_key_and_nothing_else),
 		cmocka_unit_test(build_orders_merges_and_forgets_the_expired),
 		cmocka_unit_test(empty_list_is_a_list),
+		cmocka_unit_test(every_error_has_its_own_sentence),
 	};
 	uint8_t sk[64];
 

@@ -278,6 +278,18 @@ static void state_survives_a_restart_and_shows_nothing_in_clear(void **state)
 	assert_null(memmem(file, len, "state", 5));
 }
 
+static void every_error_has_its_own_sentence(void **state)
+{
+	static const int errors[] = {0, -ENOENT, -EPERM, -EACCES, -EBADMSG, -EPROTO, -ESTALE,
+		-ENOBUFS, -ENOSPC, -EROFS, -EIO};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(
+				statefile_strerror(errors[i]), statefile_strerror(errors[j]));
+	assert_string_equal(statefile_strerror(-EMSGSIZE), statefile_strerror(-ENOBUFS));
+}
+
 #define ON_DISK(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -294,6 +306,7 @@ int main(void)
 		ON_DISK(file_that_others_can_read_is_refused),
 		ON_DISK(sizes_are_bounded),
 		ON_DISK(state_survives_a_restart_and_shows_nothing_in_clear),
+		cmocka_unit_test(every_error_has_its_own_sentence),
 	};
 
 	if (sodium_init() < 0)
