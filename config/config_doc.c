@@ -136,12 +136,15 @@ static void print_section(FILE *out, const char *path, const struct config_schem
 		fprintf(out, " | %s |\n", k->doc);
 	}
 	for (unsigned i = 0; i < s->n_keys; i++) {
+		const struct config_key *k = &s->keys[i];
+		bool list = k->type == CONFIG_TYPE_LIST;
+		const struct config_schema *inner = list ? k->item->sub : k->sub;
 		char sub[128];
 
-		if (s->keys[i].type != CONFIG_TYPE_LIST || s->keys[i].item->sub == NULL)
+		if (inner == NULL)
 			continue;
-		snprintf(sub, sizeof(sub), "%s.%s[]", path, s->keys[i].name);
-		print_section(out, sub, s->keys[i].item->sub, reloads);
+		snprintf(sub, sizeof(sub), "%s.%s%s", path, k->name, list ? "[]" : "");
+		print_section(out, sub, inner, reloads);
 	}
 }
 

@@ -34,6 +34,11 @@ enum config_port_role { CONFIG_ROLE_LAN, CONFIG_ROLE_WAN };
 enum config_port_kind { CONFIG_KIND_AF_XDP, CONFIG_KIND_DPDK, CONFIG_KIND_TAP, CONFIG_KIND_UDP };
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 
+// What of a segment's peers and loops is let through; dataplane/guard.h numbers the first alike.
+enum config_guard { CONFIG_GUARD_AUTO, CONFIG_GUARD_ALLOW, CONFIG_GUARD_DROP };
+enum config_stp { CONFIG_STP_DROP, CONFIG_STP_FORWARD };
+enum config_loop { CONFIG_LOOP_CUT, CONFIG_LOOP_IGNORE };
+
 // Values as protocol.md section 4 numbers the ciphers; AUTO applies the protocol's rule.
 enum config_cipher {
 	CONFIG_CIPHER_AUTO = 0,
@@ -83,6 +88,13 @@ struct config_static {
 	uint16_t port_idx;
 };
 
+struct config_guards {
+	enum config_guard dhcp; // replies of DHCP servers behind peers
+	enum config_guard ra;   // IPv6 router advertisements from behind peers
+	enum config_stp stp;
+	enum config_loop loop;
+};
+
 struct config_segment {
 	uint8_t id; // on the wire
 	const char *name;
@@ -94,6 +106,7 @@ struct config_segment {
 	// Broadcast, unknown unicast and multicast frames a second from one port or peer; 0: no
 	// limit.
 	uint32_t bum_pps;
+	struct config_guards guards;
 	const struct config_static *statics;
 	unsigned n_statics;
 };

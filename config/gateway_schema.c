@@ -13,6 +13,9 @@ static const char *const hugepages_words[] = {"auto", "require", "never", NULL};
 static const char *const role_words[] = {"lan", "wan", NULL};
 static const char *const kind_words[] = {"af_xdp", "dpdk", "tap", "udp", NULL};
 static const char *const mode_words[] = {"auto", "copy", "zerocopy", NULL};
+static const char *const guard_words[] = {"auto", "allow", "drop", NULL};
+static const char *const stp_words[] = {"drop", "forward", NULL};
+static const char *const loop_words[] = {"cut", "ignore", NULL};
 static const char *const cipher_words[] = {"auto", "aes-256-gcm", "chacha20-poly1305", NULL};
 
 static const struct config_key cpu_item = ITEM(CONFIG_TYPE_CPU, sizeof(uint16_t), RANGE(0, 1023));
@@ -390,6 +393,49 @@ static const struct config_schema static_schema = {
 static const struct config_key static_item =
 	ITEM(CONFIG_TYPE_MAP, sizeof(struct config_static), .sub = &static_schema);
 
+static const struct config_key guard_keys[] = {
+	{.name = "dhcp",
+		.type = CONFIG_TYPE_ENUM,
+		AT(config_guards, dhcp),
+		.words = guard_words,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt = "auto",
+		.doc = "Replies of DHCP and DHCPv6 servers behind peers. `auto` lets them in as "
+		       "long "
+		       "as no such server was heard on this site's own LAN ports within an hour; "
+		       "`drop` never, `allow` always."},
+	{.name = "ra",
+		.type = CONFIG_TYPE_ENUM,
+		AT(config_guards, ra),
+		.words = guard_words,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt = "auto",
+		.doc = "IPv6 router advertisements from behind peers, likewise."},
+	{.name = "stp",
+		.type = CONFIG_TYPE_ENUM,
+		AT(config_guards, stp),
+		.words = stp_words,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt = "drop",
+		.doc = "Spanning tree's BPDUs, both ways: `drop` keeps each site's tree its own."},
+	{.name = "loop",
+		.type = CONFIG_TYPE_ENUM,
+		AT(config_guards, loop),
+		.words = loop_words,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt = "cut",
+		.doc = "Send a probe on each LAN port every two seconds; a port or peer that it "
+		       "comes "
+		       "back from closes a loop and is cut out of the segment for as long."},
+};
+static const struct config_schema guard_schema = {
+	.name = "guards",
+	.doc = "What the segment keeps out by itself. Every drop is counted under a reason of its "
+	       "own: "
+	       "`guard-dhcp`, `guard-ra`, `guard-stp`, `loop`.",
+	KEYS(guard_keys),
+};
+
 static const struct config_key segment_keys[] = {
 	{.name = "id",
 		.type = CONFIG_TYPE_NUMBER,
@@ -442,6 +488,13 @@ static const struct config_key segment_keys[] = {
 		.doc = "Storm limit: broadcast, unknown and multicast frames a second from one "
 		       "port or peer. 0 "
 		       "lifts it."},
+	{.name = "guards",
+		.type = CONFIG_TYPE_MAP,
+		AT(config_segment, guards),
+		.sub = &guard_schema,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt_doc = "see below",
+		.doc = "What peers may not bring into the segment."},
 	{.name = "static",
 		LIST(config_segment, statics, n_statics, static_item),
 		RANGE(0, CONFIG_STATIC_MAX),

@@ -18,8 +18,8 @@ static bool is_tag(uint16_t be_type)
 	return be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || be_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
 }
 
-// The DSCP of an IP packet behind up to two tags.
-static uint8_t dscp_of(const uint8_t *data, unsigned bytes)
+// The DSCP of an IP packet behind up to two tags, and whether guards must look at the frame.
+static uint8_t dscp_of(const uint8_t *data, unsigned bytes, bool *ret_suspect)
 {
 	unsigned at = 12;
 	uint16_t be_type;
@@ -29,13 +29,20 @@ static uint8_t dscp_of(const uint8_t *data, unsigned bytes)
 		at += TAG_BYTES;
 		memcpy(&be_type, data + at, sizeof(be_type));
 	}
+	*ret_suspect = false;
 	if (bytes < at + 2 + sizeof(struct rte_ipv4_hdr))
 		return 0;
 	data += at + 2;
-	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+	bytes -= at + 2;
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		*ret_suspect = guard_suspect_ip4(data, bytes);
 		return data[1] & 0xfc;
-	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+	}
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+		*ret_suspect = guard_suspect_ip6(data, bytes);
 		return (data[0] << 4 | data[1] >> 4) & 0xfc;
+	}
+	*ret_suspect = guard_suspect_type(rte_be_to_cpu_16(be_type));
 	return 0;
 }
 
@@ -43,7 +50,7 @@ void l2_parse_tagged(const uint8_t *data, unsigned bytes, struct l2_header *h)
 {
 	h->tagged = data[12] == 0x81 && data[13] == 0x00 && bytes >= 18;
 	h->vid = h->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
-	h->dscp = dscp_of(data, bytes);
+	h->dscp = dscp_of(data, bytes, &h->suspect);
 }
 
 enum drop_reason l2_refusal(const struct rte_mbuf *m)
@@ -59,6 +66,63 @@ enum drop_reason l2_refusal(const struct rte_mbuf *m)
 	if ((data[6] & 1) != 0 || bytes_are_zero(data + 6, 6))
 		return DROP_SOURCE_INVALID;
 	return DROP_LINK_LOCAL;
+}
+
+bool l2_parse_bpdu(const struct rte_mbuf *m, enum drop_reason refused, struct l2_header *h)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (refused != DROP_LINK_LOCAL || guard_kind_of(data, m->data_len) != GUARD_STP)
+		return false;
+	l2_parse_rest(data, m->data_len, h);
+	h->suspect = true;
+	return true;
+}
+
+static enum drop_reason refused_by_guard(enum guard_kind kind)
+{
+	switch (kind) {
+	case GUARD_DHCP:
+		return DROP_GUARD_DHCP;
+	case GUARD_RA:
+		return DROP_GUARD_RA;
+	default:
+		return DROP_GUARD_STP;
+	}
+}
+
+bool l2_guard(struct worker *w, uint8_t segment, fdb_dst_t from, struct rte_mbuf *m)
+{
+	const struct guard_rules *rules = &w->dp->segments.segment[segment].guard;
+	struct guard_heard *heard = &w->dp->heard[segment];
+	enum guard_kind kind = guard_kind_of(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+
+	if (kind == GUARD_LOOP_PROBE) {
+		loop_probe_in(w, segment, from, m);
+		return false;
+	}
+	if (fdb_dst_where(from) == FDB_LAN) {
+		guard_hear(heard, kind, w->now_s);
+		if (kind != GUARD_STP)
+			return true;
+	}
+	if (guard_passes(rules, heard, kind, w->now_s))
+		return true;
+	worker_drop(w, refused_by_guard(kind), 1);
+	rte_pktmbuf_free(m);
+	return false;
+}
+
+void l2_drop_cut(struct worker *w, struct l2_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->frame[i].m == NULL ||
+			!loop_cuts(&w->dp->loop, b->to[i], b->frame[i].segment))
+			continue;
+		worker_drop(w, DROP_LOOP, 1);
+		rte_pktmbuf_free(b->frame[i].m);
+		b->frame[i].m = NULL;
+	}
 }
 
 static bool is_group(fdb_key_t key)
@@ -219,6 +283,9 @@ unsigned l2_flood_lan(
 		struct rte_mbuf *copy;
 
 		if (s->attached[i] == but_attachment)
+			continue;
+		if (unlikely(loop_any(&w->dp->loop)) &&
+			loop_cuts(&w->dp->loop, fdb_dst(FDB_LAN, s->attached[i]), segment))
 			continue;
 		copy = worker_mbuf_copy(w, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
 		if (copy == NULL)

@@ -9,6 +9,7 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/fdb.h"
+#include "dataplane/guard.h"
 #include "dataplane/stream.h"
 #include "wire/drop.h"
 #include "wire/packet.h"
@@ -31,12 +32,22 @@ struct l2_header {
 	bool tagged;  // 802.1Q, outermost tag
 	uint16_t vid; // of it, else 0
 	uint8_t dscp; // upper six bits, 0 when the frame is not IP
+	bool suspect; // guard.h: worth a closer look
 };
 
 // Why l2_parse() refused.
 enum drop_reason l2_refusal(const struct rte_mbuf *m);
-// The rest of l2_parse(): tags and DSCP. Nearly all frames are untagged.
+// The rest of l2_parse(): tags, DSCP, suspicion. Nearly all frames are untagged.
 void l2_parse_tagged(const uint8_t *data, unsigned bytes, struct l2_header *h);
+
+// A frame that l2_parse() refused as LINK_LOCAL and that a segment may yet forward: the headers of
+// it.
+bool l2_parse_bpdu(const struct rte_mbuf *m, enum drop_reason refused, struct l2_header *h);
+// A suspect frame that came from `from`: what the segment's guards say. Returns false when they
+// took it. drops: GUARD_DHCP, GUARD_RA, GUARD_STP, LOOP_PROBE
+bool l2_guard(struct worker *w, uint8_t segment, fdb_dst_t from, struct rte_mbuf *m);
+// Take out of a looked-up batch what goes to a place that is cut off.
+void l2_drop_cut(struct worker *w, struct l2_batch *b);
 
 // Report and refresh sources; frames whose source is bound elsewhere are dropped (SOURCE_BOUND).
 void l2_learn_batch(struct worker *w, struct l2_batch *b);
@@ -63,10 +74,17 @@ static inline void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_
 		return;
 	}
 	*h = (struct l2_header){0};
-	if (type == 0x0008 && bytes >= 34)
+	if (bytes < 34)
+		return;
+	if (type == 0x0008) {
 		h->dscp = data[15] & 0xfc;
-	else if (type == 0xdd86 && bytes >= 34)
+		h->suspect = guard_suspect_ip4(data + 14, bytes - 14);
+	} else if (type == 0xdd86) {
 		h->dscp = (data[14] << 4 | data[15] >> 4) & 0xfc;
+		h->suspect = guard_suspect_ip6(data + 14, bytes - 14);
+	} else {
+		h->suspect = guard_suspect_type(get_be16(data + 12));
+	}
 }
 
 // Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,

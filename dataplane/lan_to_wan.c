@@ -22,7 +22,7 @@ static uint16_t attachment_of(
 	return a != ATTACHMENT_NONE ? a : t->by_port[port_idx][0];
 }
 
-// Any frame: tagged, of a port that is in several segments, or broken.
+// Any frame: tagged, of a port that is in several segments, for the guards, or broken.
 static void classify_any(
 	struct worker *w, unsigned port_idx, struct rte_mbuf *m, struct l2_batch *b)
 {
@@ -32,7 +32,7 @@ static void classify_any(
 	uint8_t segment;
 	uint16_t a;
 
-	if (!l2_parse(m, &h, &reason)) {
+	if (!l2_parse(m, &h, &reason) && !l2_parse_bpdu(m, reason, &h)) {
 		worker_drop(w, reason, 1);
 		rte_pktmbuf_free(m);
 		return;
@@ -45,25 +45,35 @@ static void classify_any(
 	}
 	if (t->attachment[a].vid != 0) {
 		l2_tag_pop(m);
-		if (!l2_parse(m, &h, &reason)) { // the tag was all there was
+		if (!l2_parse(m, &h, &reason) && !l2_parse_bpdu(m, reason, &h)) {
+			// the tag was all there was
 			worker_drop(w, reason, 1);
 			rte_pktmbuf_free(m);
 			return;
 		}
 	}
 	segment = t->attachment[a].segment;
+	if (unlikely(h.suspect) && !l2_guard(w, segment, fdb_dst(FDB_LAN, a), m))
+		return;
+	if (unlikely(loop_any(&w->dp->loop)) &&
+		loop_cuts(&w->dp->loop, fdb_dst(FDB_LAN, a), segment)) {
+		worker_drop(w, DROP_LOOP, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
 	w->stats->segment[segment].lan_frames++;
 	l2_add(b, m, segment, segment_domain(&t->segment[segment], h.vid), h.dscp,
 		fdb_dst(FDB_LAN, a));
 }
 
-// Nearly all frames are untagged and go where the whole port belongs.
+// Nearly all frames are untagged and go where the whole port belongs. While a loop is cut off, none
+// is let through without a look.
 static void classify(
 	struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n, struct l2_batch *b)
 {
 	const struct segment_table *t = &w->dp->segments;
 	struct stats_port *stats = &w->stats->port[port_idx];
-	uint16_t a = t->by_port[port_idx][0];
+	uint16_t a = loop_any(&w->dp->loop) ? ATTACHMENT_NONE : t->by_port[port_idx][0];
 	uint8_t segment = a == ATTACHMENT_NONE ? 0 : t->attachment[a].segment;
 	uint16_t domain = segment_domain(&t->segment[segment], 0);
 	unsigned plain = 0;
@@ -77,7 +87,8 @@ static void classify(
 		struct l2_header h;
 
 		bytes += m[i]->pkt_len;
-		if (likely(l2_parse(m[i], &h, &reason) && !h.tagged && a != ATTACHMENT_NONE)) {
+		if (likely(l2_parse(m[i], &h, &reason) && !h.tagged && !h.suspect &&
+			    a != ATTACHMENT_NONE)) {
 			l2_add(b, m[i], segment, domain, h.dscp, fdb_dst(FDB_LAN, a));
 			plain++;
 		} else {
@@ -172,6 +183,9 @@ static void flood_segment(
 		f[i] = &copy[i];
 	}
 	for (unsigned i = 0; i < peers->n; i++) {
+		if (unlikely(loop_any(&w->dp->loop)) &&
+			loop_cuts(&w->dp->loop, fdb_dst(FDB_PEER, peers->slot[i]), segment))
+			continue;
 		// A member that is not connected is nobody to flood to, and no drop.
 		if (session_tx_epoch(&w->sessions[peers->slot[i]]) == NULL)
 			continue;
@@ -230,6 +244,8 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 	unsigned n_flooded = 0;
 	struct groups g;
 
+	if (unlikely(loop_any(&w->dp->loop)))
+		l2_drop_cut(w, b);
 	groups_init(&g);
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t idx = fdb_dst_idx(b->to[i]);

@@ -123,6 +123,12 @@ static int make_segments(struct runtime *rt)
 			log_error("segment %s: %s", s->name, strerror(-err));
 			return err;
 		}
+		t->segment[s->id].guard = (struct guard_rules){
+			.dhcp = s->guards.dhcp,
+			.ra = s->guards.ra,
+			.stp_forward = s->guards.stp == CONFIG_STP_FORWARD,
+			.loop_cut = s->guards.loop == CONFIG_LOOP_CUT,
+		};
 		for (unsigned k = 0; k < s->n_ports; k++) {
 			err = segment_attach(
 				t, s->id, (uint8_t)s->ports[k].port_idx, s->ports[k].vlan);
@@ -314,10 +320,46 @@ static int drop_privileges(const struct dataplane_config *cfg)
 // ---------------------------------------------------------------- run
 
 struct clock_ticks {
+	struct loop_known loops;
 	unsigned n;
 	uint64_t watchdog_us;
 	uint64_t watchdog_due_us;
 };
+
+static const char *segment_name(const struct runtime *rt, uint8_t id)
+{
+	const struct config_segment *s = config_segment_by_id(rt->cfg, id);
+
+	return s != NULL ? s->name : "?";
+}
+
+// What a loop at a peer is about, control tells; it knows the peer's name.
+static void tell_loop(void *ctx, fdb_dst_t place, uint8_t segment, bool cut)
+{
+	struct runtime *rt = ctx;
+	const struct attachment *a = &rt->dp.segments.attachment[fdb_dst_idx(place)];
+
+	const struct segment *s = &rt->dp.segments.segment[segment];
+
+	// Stations are reached another way now, which the LAN may have shown in its own place.
+	fdb_flush(rt->dp.fdb, place);
+	for (unsigned i = 0; i < s->n_attached; i++)
+		fdb_flush(rt->dp.fdb, fdb_dst(FDB_LAN, s->attached[i]));
+	if (fdb_dst_where(place) == FDB_PEER) {
+		if (!cut)
+			log_notice(
+				"segment %s: a loop by way of a peer is gone, it is joined again",
+				segment_name(rt, segment));
+		return;
+	}
+	if (cut)
+		log_warning("segment %s: port %s (VLAN %u) closes a loop; it is cut off until the "
+			    "loop is gone",
+			segment_name(rt, segment), rt->cfg->ports[a->port_idx].name, a->vid);
+	else
+		log_notice("segment %s: the loop at port %s (VLAN %u) is gone, it is joined again",
+			segment_name(rt, segment), rt->cfg->ports[a->port_idx].name, a->vid);
+}
 
 static void on_tick(struct runtime *rt, struct link_server *link, struct clock_ticks *ticks)
 {
@@ -328,6 +370,7 @@ static void on_tick(struct runtime *rt, struct link_server *link, struct clock_t
 	now_us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 	(void)fdb_run(rt->dp.fdb, (uint32_t)t.tv_sec);
 	link_run(link);
+	loop_run(&rt->dp.loop, &ticks->loops, (uint32_t)t.tv_sec, tell_loop, rt);
 	if (++ticks->n % TICKS_PER_S == 0)
 		stats_collect(rt);
 	if (ticks->watchdog_us != 0 && now_us >= ticks->watchdog_due_us) {
@@ -394,7 +437,9 @@ static int start(struct runtime *rt)
 	rt->aes_hw = aead_aes_in_hardware();
 	if (getrandom(&rt->boot_id, sizeof(rt->boot_id), 0) != sizeof(rt->boot_id))
 		return -EIO;
-	err = check_limits(rt->cfg);
+	err = loop_init(&rt->dp.loop);
+	if (err == 0)
+		err = check_limits(rt->cfg);
 	if (err == 0)
 		err = prepare_ports(rt);
 	if (err == 0)

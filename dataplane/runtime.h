@@ -87,6 +87,7 @@ struct worker_rt {
 	} dump;
 	uint64_t busy_at_ns;
 	uint64_t tick_at_ns;
+	uint64_t loop_at_ns; // worker 0: the next probes for loops
 
 	// Shared with other workers and the main thread.
 	alignas(64) _Atomic(struct ring_set *) offered; // main → worker: take these rings

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/guard.h"
+
 #define SEGMENTS_MAX           256
 #define SEGMENT_ATTACHED_MAX   64
 #define SEGMENT_PORTS_MAX      16 // LINK_PORTS_MAX
@@ -32,6 +34,7 @@ struct segment {
 	uint16_t n_attached;
 	// flooded frames from one attachment or peer are this far apart at most; 0 no limit
 	uint64_t bum_interval_ns;
+	struct guard_rules guard;
 	uint16_t attached[SEGMENT_ATTACHED_MAX]; // indices of attachments
 };
 

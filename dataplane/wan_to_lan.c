@@ -234,6 +234,13 @@ static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 		drop(w, m, DROP_FLOOD_NOBODY);
 		return;
 	}
+	if (unlikely(loop_any(&w->dp->loop))) { // some may be cut off
+		if (l2_flood_lan(w, b->frame[i].segment, ATTACHMENT_NONE, m) > 0)
+			rte_pktmbuf_free(m);
+		else
+			drop(w, m, DROP_LOOP);
+		return;
+	}
 	// The last attachment takes the frame itself.
 	if (s->n_attached > 1)
 		l2_flood_lan(w, b->frame[i].segment, s->attached[s->n_attached - 1], m);
@@ -247,6 +254,8 @@ static void deliver_batch(struct worker *w, struct l2_batch *b)
 	stage(STAGE_FDB);
 	l2_learn_batch(w, b);
 	l2_lookup_batch(w, b);
+	if (unlikely(loop_any(&w->dp->loop)))
+		l2_drop_cut(w, b);
 	stage(STAGE_TX);
 	for (unsigned i = 0; i < b->n; i++) {
 		if (unlikely(b->frame[i].m == NULL))
@@ -283,8 +292,15 @@ static void check_inner(struct worker *w, const struct stream_inner *f, struct l
 		drop_of(w, f->slot, f->m, DROP_SEGMENT_DENIED);
 		return;
 	}
-	if (!l2_parse(f->m, &h, &reason)) {
+	if (!l2_parse(f->m, &h, &reason) && !l2_parse_bpdu(f->m, reason, &h)) {
 		drop_of(w, f->slot, f->m, reason);
+		return;
+	}
+	if (unlikely(h.suspect) && !l2_guard(w, f->segment, fdb_dst(FDB_PEER, f->slot), f->m))
+		return;
+	if (unlikely(loop_any(&w->dp->loop)) &&
+		loop_cuts(&w->dp->loop, fdb_dst(FDB_PEER, f->slot), f->segment)) {
+		drop_of(w, f->slot, f->m, DROP_LOOP);
 		return;
 	}
 	stats->rx_frames++;
@@ -460,7 +476,7 @@ static void handed_frame(struct worker *w, const struct handoff *h)
 		drop(w, h->m, DROP_NO_SESSION);
 		return;
 	}
-	if (!l2_parse(h->m, &l2, &reason)) {
+	if (!l2_parse(h->m, &l2, &reason) && !l2_parse_bpdu(h->m, reason, &l2)) {
 		drop(w, h->m, reason);
 		return;
 	}

@@ -138,6 +138,10 @@ void worker_control(struct worker_rt *rt)
 		rt->tick_at_ns = rt->w.now_ns + KEEPER_TICK_NS;
 		keeper_tick(rt);
 	}
+	if (rt->w.id == 0 && rt->w.now_ns >= rt->loop_at_ns) {
+		rt->loop_at_ns = rt->w.now_ns + LOOP_PROBE_NS;
+		loop_probe(&rt->w);
+	}
 	port_tx_flush(&rt->w);
 	punt_ring_doorbell(rt);
 }

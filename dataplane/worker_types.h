@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "dataplane/batch.h"
+#include "dataplane/loop.h"
 #include "dataplane/outer.h"
 #include "dataplane/segment.h"
 #include "dataplane/session.h"
@@ -89,7 +90,8 @@ struct worker_hooks {
 		struct worker *w, uint32_t slot, const struct outer_view *v, uint8_t port_idx);
 	// A WAN frame that is not for the overlay: ARP, ssh, other ports. NULL: it is dropped.
 	void (*foreign)(struct worker *w, struct rte_mbuf *m, uint8_t port_idx);
-	// EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_FIRST_FRAME, EV_MAC_QUOTA.
+	// EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_FIRST_FRAME, EV_MAC_QUOTA,
+	// EV_LOOP.
 	void (*event)(struct worker *w, uint16_t op, uint32_t slot, uint32_t rx_key_id,
 		uint32_t lane, uint64_t count);
 };
@@ -102,6 +104,9 @@ struct dataplane {
 	uint32_t max_sessions;
 	struct port port[PORTS_MAX];
 	struct worker *worker[WORKERS_MAX];
+	// written by workers while they run
+	struct guard_heard heard[SEGMENTS_MAX];
+	struct loop loop;
 };
 
 struct handoff { // one element of a worker's inbox (rte_ring, 16-byte elements, MP/SC)

@@ -155,7 +155,8 @@ enum event_op {
 	EV_FIRST_FRAME = 9, // first frame of the session delivered to a LAN port
 	EV_SESSION = 10,    // answer to CMD_DUMP
 	EV_MAC_QUOTA = 11,  // the peer met its quota; at most one a minute
-	EV_OP_MAX = 12,
+	EV_LOOP = 12,       // a probe came back from the peer: it is cut out of segment `lane`
+	EV_OP_MAX = 13,
 };
 
 struct event_head {
@@ -175,7 +176,7 @@ struct event_ack {
 	uint16_t reserved;
 };
 
-struct event_epoch { // EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES
+struct event_epoch { // EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_LOOP
 	struct event_head head;
 	uint32_t rx_key_id;
 	uint32_t lane;

@@ -57,6 +57,11 @@
 	X(HAIRPIN,          "hairpin",           "The destination is where the frame came from.") \
 	X(SPLIT_HORIZON,    "split-horizon",     "A frame from one peer is never sent on to another.") \
 	X(FLOOD_NOBODY,     "flood-nobody",      "A flooded frame had nobody to go to.") \
+	X(GUARD_DHCP,       "guard-dhcp",        "A peer sent DHCP replies into a segment that has a server of its own, or drops them by its guards.") \
+	X(GUARD_RA,         "guard-ra",          "A peer sent IPv6 router advertisements into a segment that has a router of its own, or drops them by its guards.") \
+	X(GUARD_STP,        "guard-stp",         "Spanning tree stays on its own site unless the segment's guards forward it.") \
+	X(LOOP,             "loop",              "The frame came from or went to a place that is cut off because it closes a loop.") \
+	X(LOOP_PROBE,       "loop-probe",        "A loop probe was malformed, too old, or had gone too far.") \
 	X(FLOOD_LIMIT,      "flood-limit",       "Unknown unicast above the segment's rate.") \
 	X(STORM,            "storm",             "Broadcast or multicast above the segment's storm limit.") \
 	/* sending */ \

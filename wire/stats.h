@@ -47,6 +47,7 @@ struct stats_segment {
 	uint64_t peer_frames; // from peers
 	uint64_t flooded;     // copies made for broadcast, multicast, unknown
 	uint64_t storm_drops;
+	uint64_t cut; // places cut off for a loop, now; worker 0's row
 };
 
 struct stats_worker {

@@ -88,12 +88,12 @@ static json_t *status(struct control *c)
 		if (c->peers[i] != NULL)
 			n[c->peers[i]->sm.state]++;
 	}
-	return json_pack("{s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:I}", "name",
-		c->config->name, "network", c->config->network, "version", POSTERN_VERSION,
+	return json_pack("{s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:I}",
+		"name", c->config->name, "network", c->config->network, "version", POSTERN_VERSION,
 		"uptime_s", (clock_mono_us() - c->started_us) / 1e6, "hub", status_hub(c),
 		"dataplane", status_dataplane(c), "certificate", status_certificate(c), "ports",
-		api_ports(c), "peers", "up", n[PEER_UP], "connecting", n[PEER_CONNECTING], "idle",
-		n[PEER_IDLE], "revocation_list", (json_int_t)c->env.rl);
+		api_ports(c), "loops", api_loops(c), "peers", "up", n[PEER_UP], "connecting",
+		n[PEER_CONNECTING], "idle", n[PEER_IDLE], "revocation_list", (json_int_t)c->env.rl);
 }
 
 static json_t *list_peers(struct control *c)

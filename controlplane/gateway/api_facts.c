@@ -222,6 +222,24 @@ static json_t *stats_workers(struct control *c, const struct link_hello *hello)
 	return rows;
 }
 
+json_t *api_loops(struct control *c)
+{
+	const struct link_hello *hello = dplink_hello(c->dplink);
+	json_t *names = json_array();
+
+	for (unsigned i = 0; hello != NULL && i < c->config->dataplane.n_segments; i++) {
+		const struct config_segment *seg = &c->config->dataplane.segments[i];
+
+		for (unsigned w = 0; w < hello->n_workers; w++) {
+			if (READ(dplink_stats_worker(c->dplink, w)->segment[seg->id].cut) == 0)
+				continue;
+			json_array_append_new(names, json_string(seg->name));
+			break;
+		}
+	}
+	return names;
+}
+
 static json_t *stats_segments(struct control *c, const struct link_hello *hello)
 {
 	json_t *rows = json_object();
@@ -238,12 +256,14 @@ static json_t *stats_segments(struct control *c, const struct link_hello *hello)
 			sum.peer_frames += READ(s->peer_frames);
 			sum.flooded += READ(s->flooded);
 			sum.storm_drops += READ(s->storm_drops);
+			sum.cut += READ(s->cut);
 		}
 		json_object_set_new(rows, seg->name,
-			json_pack("{s:I, s:I, s:I, s:I}", "lan_frames", (json_int_t)sum.lan_frames,
-				"peer_frames", (json_int_t)sum.peer_frames, "flooded",
-				(json_int_t)sum.flooded, "storm_drops",
-				(json_int_t)sum.storm_drops));
+			json_pack("{s:I, s:I, s:I, s:I, s:I}", "lan_frames",
+				(json_int_t)sum.lan_frames, "peer_frames",
+				(json_int_t)sum.peer_frames, "flooded", (json_int_t)sum.flooded,
+				"storm_drops", (json_int_t)sum.storm_drops, "cut_for_loops",
+				(json_int_t)sum.cut));
 	}
 	return rows;
 }

@@ -64,6 +64,7 @@ bool dplink_event_ok(const struct event *event, unsigned worker, const struct li
 		[EV_FIRST_FRAME] = sizeof(struct event_head),
 		[EV_SESSION] = sizeof(struct event_session),
 		[EV_MAC_QUOTA] = sizeof(struct event_head),
+		[EV_LOOP] = sizeof(struct event_epoch),
 	};
 	const struct event_head *head = &event->head;
 

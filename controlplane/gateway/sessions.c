@@ -395,6 +395,17 @@ static void on_detached(void *ctx)
 	}
 }
 
+static void tell_loop(const struct control *c, const struct gw_peer *gp, uint32_t segment)
+{
+	const struct config_segment *s =
+		segment <= UINT8_MAX ? config_segment_by_id(&c->config->dataplane, segment) : NULL;
+
+	log_warning(
+		"peer %s: segment %s is joined with it by another way, too, which makes a loop; "
+		"the peer is cut out of the segment until the loop is gone",
+		gp->sm.name, s != NULL ? s->name : "?");
+}
+
 static void on_event(void *ctx, const struct event *ev)
 {
 	struct control *c = ctx;
@@ -442,6 +453,9 @@ static void on_event(void *ctx, const struct event *ev)
 		break;
 	case EV_MAC_QUOTA:
 		log_warning("peer %s: its quota of MAC addresses is used up", gp->sm.name);
+		break;
+	case EV_LOOP:
+		tell_loop(c, gp, ev->epoch.lane);
 		break;
 	}
 	peers_rearm(gp);

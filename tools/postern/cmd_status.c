@@ -84,6 +84,14 @@ static void print_status(const json_t *s)
 	line("hub", member_text(hub, "state", "unknown"), rest);
 	print_dataplane(json_object_get(s, "dataplane"));
 	print_certificate(json_object_get(s, "certificate"));
+	if (json_array_size(json_object_get(s, "loops")) > 0) {
+		member_list(since, sizeof(since), s, "loops");
+		snprintf(rest, sizeof(rest),
+			"out of %s; see: journalctl -u postern-dataplane -u "
+			"postern-control",
+			since);
+		line("loop", "cut", rest);
+	}
 	printf("%-12s %.0f up, %.0f connecting, %.0f idle\n\n", "peers",
 		member_number(peers, "up", 0), member_number(peers, "connecting", 0),
 		member_number(peers, "idle", 0));

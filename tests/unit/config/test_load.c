@@ -92,6 +92,10 @@ static void defaults_fill_what_the_file_leaves_out(void **)
 	assert_int_equal(d->segments[0].ageing_s, 300);
 	assert_int_equal(d->segments[0].mac_quota, 1024);
 	assert_int_equal(d->segments[0].bum_pps, 20000);
+	assert_int_equal(d->segments[0].guards.dhcp, CONFIG_GUARD_AUTO);
+	assert_int_equal(d->segments[0].guards.ra, CONFIG_GUARD_AUTO);
+	assert_int_equal(d->segments[0].guards.stp, CONFIG_STP_DROP);
+	assert_int_equal(d->segments[0].guards.loop, CONFIG_LOOP_CUT);
 	assert_int_equal(d->segments[0].n_statics, 0);
 	assert_true(c->peers[0].intent);
 	assert_false(c->peers[0].has_pin);
@@ -213,6 +217,7 @@ static void segments_resolve_their_ports_and_stations(void **)
 			     "    ageing_s: 1\n"
 			     "    mac_quota: 5\n"
 			     "    bum_pps: 0\n"
+			     "    guards: {dhcp: drop, stp: forward, loop: ignore}\n"
 			     "    static:\n"
 			     "      - {mac: 02:00:00:00:00:01, port: lan0, vlan: 7}\n"
 			     "      - {mac: 02:00:00:00:00:01, port: lan1}\n"
@@ -231,6 +236,10 @@ static void segments_resolve_their_ports_and_stations(void **)
 	assert_int_equal(s[0].ageing_s, 1);
 	assert_int_equal(s[0].mac_quota, 5);
 	assert_int_equal(s[0].bum_pps, 0);
+	assert_int_equal(s[0].guards.dhcp, CONFIG_GUARD_DROP);
+	assert_int_equal(s[0].guards.ra, CONFIG_GUARD_AUTO);
+	assert_int_equal(s[0].guards.stp, CONFIG_STP_FORWARD);
+	assert_int_equal(s[0].guards.loop, CONFIG_LOOP_IGNORE);
 	assert_int_equal(s[0].n_statics, 2);
 	assert_string_equal(s[0].statics[0].port, "lan0");
 	assert_int_equal(s[0].statics[0].port_idx, 0);

@@ -77,7 +77,7 @@ static const struct refused refused[] = {
 	{"a source of zeros", DROP_SOURCE_INVALID, 60, {DST}},
 	{"a group address as source", DROP_SOURCE_INVALID, 60, {DST, 3, 0, 0, 0, 0, 8}},
 	{"broadcast as source", DROP_SOURCE_INVALID, 60, {DST, 255, 255, 255, 255, 255, 255}},
-	{"a bridge's own protocol", DROP_LINK_LOCAL, 60, {1, 0x80, 0xc2, 0, 0, 0, SRC}},
+	{"a bridge's own protocol", DROP_GUARD_STP, 60, {1, 0x80, 0xc2, 0, 0, 0, SRC}},
 	{"LLDP", DROP_LINK_LOCAL, 60, {1, 0x80, 0xc2, 0, 0, 0x0e, SRC, 0x88, 0xcc}},
 };
 
