@@ -4,7 +4,7 @@
 //
 // Every frame pushes the next one's time by what it costs at the rate asked for, so the mean is
 // exact whatever the sizes. A sender that was held up sends what PACE_BURST_US held at once, and
-// the rest an eighth faster than asked; what it missed beyond PACE_OWED_US is never sent, so that
+// the rest twice as fast as asked; what it missed beyond PACE_OWED_US is never sent, so that
 // no lump comes that nobody asked for.
 //
 // Floor 2. Pure.
@@ -17,7 +17,7 @@
 
 #define PACE_BURST_US 200
 #define PACE_OWED_US  100000
-#define PACE_CATCH_UP 8 // one part in so many
+#define PACE_CATCH_UP 2 // times the rate
 
 // Times are in 1/65536 ticks, but for start.
 struct pace {
@@ -58,7 +58,8 @@ static inline bool pace_take(struct pace *p, uint64_t now, unsigned bytes)
 	if ((now - p->start) << 16 < p->next)
 		return false;
 	cost = p->per_frame + p->per_byte * bytes;
-	less = p->owed < cost / PACE_CATCH_UP ? p->owed : cost / PACE_CATCH_UP;
+	less = cost - cost / PACE_CATCH_UP;
+	less = p->owed < less ? p->owed : less;
 	p->owed -= less;
 	p->next += cost - less;
 	return true;

@@ -12,6 +12,7 @@
 #include "version.h"
 
 #define STREAMS_SHOWN 1024 // in the JSON
+#define CPU_ITS_OWN   0.95
 
 static double per_s(uint64_t n, double s)
 {
@@ -54,13 +55,12 @@ static void print_limit(FILE *out, const struct rig *rig, const struct trial_dir
 			d->port_share * 100);
 		break;
 	case LIMIT_CORE:
-		fprintf(out,
-			"Limited by the core: the sender reached %.4f Mpps and was never idle "
-			"meanwhile.\n",
-			reached / 1e6);
-		if (d->skipped_s > 0.001)
-			fprintf(out, "It did not have its CPU for %.3f s of %.1f.\n", d->skipped_s,
-				d->tx_s);
+		fprintf(out, "Limited by the core: the sender reached %.4f Mpps ", reached / 1e6);
+		if (d->cpu_share < CPU_ITS_OWN)
+			fprintf(out, "while other processes took %.0f %% of its CPU.\n",
+				(1 - d->cpu_share) * 100);
+		else
+			fprintf(out, "and was never idle meanwhile.\n");
 		break;
 	}
 	if (d->asked_pps > 0)
@@ -142,6 +142,7 @@ static json_t *counts(const struct trial_direction *d)
 		json_object_set_new(o, "refused_share", json_real(d->refused_share));
 		json_object_set_new(o, "port_share", json_real(d->port_share));
 		json_object_set_new(o, "skipped_s", json_real(d->skipped_s));
+		json_object_set_new(o, "cpu_share", json_real(d->cpu_share));
 	}
 	return o;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -28,6 +29,7 @@ struct work {
 	struct receiver *receivers[2];
 	unsigned n_senders, n_receivers;
 	uint64_t hz;
+	double cpu_share; // of the time it ran, not taken by others
 	bool stop;
 };
 
@@ -35,9 +37,18 @@ static struct sender senders[2];
 static struct receiver receivers[2];
 static struct work works[DEVICE_CORES_MAX];
 
+static double seconds_of(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static int work_loop(void *arg)
 {
 	struct work *w = arg;
+	double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), time = seconds_of(CLOCK_MONOTONIC);
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		for (unsigned i = 0; i < w->n_senders; i++) {
@@ -47,6 +58,8 @@ static int work_loop(void *arg)
 		for (unsigned i = 0; i < w->n_receivers; i++)
 			(void)receiver_round(w->receivers[i]);
 	}
+	cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	w->cpu_share = cpu / (seconds_of(CLOCK_MONOTONIC) - time);
 	return 0;
 }
 
@@ -270,6 +283,17 @@ static enum limit judge(const struct trial_direction *d)
 										  : LIMIT_CORE;
 }
 
+static double cpu_share_of(const struct rig *rig, const struct sender *s)
+{
+	for (unsigned i = 0; i < rig->n_cores; i++) {
+		for (unsigned j = 0; j < works[i].n_senders; j++) {
+			if (works[i].senders[j] == s)
+				return works[i].cpu_share;
+		}
+	}
+	return 0;
+}
+
 static void add_sender(const struct rig *rig, const struct sender *s, struct trial_direction *d)
 {
 	const struct rate *rate = &s->phases[s->n_phases - 1].rate;
@@ -284,6 +308,7 @@ static void add_sender(const struct rig *rig, const struct sender *s, struct tri
 						: 0;
 	d->refused_share = s->bursts > 0 ? (double)s->refused / (double)s->bursts : 0;
 	d->port_share = (double)s->port_ticks / (double)(end - s->start + 1);
+	d->cpu_share = cpu_share_of(rig, s);
 	d->skipped_s = (double)((s->pace.skipped + s->pace.owed) >> 16) / (double)rig->hz;
 }
 

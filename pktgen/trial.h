@@ -54,7 +54,8 @@ struct trial_direction {
 	double asked_pps;     // of the last phase; 0: as fast as can be
 	double refused_share; // of bursts, by the port
 	double port_share;    // of the sender's time, in the driver
-	double skipped_s;     // the sender did not have its CPU
+	double skipped_s;     // that much was owed and never sent
+	double cpu_share;     // of the sender's core, not taken by other processes
 	uint64_t rx_frames, rx_bytes;
 	double rx_s;
 	uint64_t expected; // frames that should have come

@@ -45,9 +45,9 @@ static void a_stall_makes_no_lump(void **)
 	pace_clip(&p, now);
 	while (pace_take(&p, now, 64))
 		n++;
-	close_to(n, 1e6 * PACE_BURST_US / 1e6 * 8 / 7, 0.02);
-	// and then no more than an eighth above the rate, until it has caught up
-	close_to(taken(&p, now, HZ / 100, 500, 64), 1e4 * 8 / 7, 0.01);
+	close_to(n, 1e6 * PACE_BURST_US / 1e6 * PACE_CATCH_UP, 0.02);
+	// and then no more than twice the rate, until it has caught up
+	close_to(taken(&p, now, HZ / 100, 500, 64), 1e4 * PACE_CATCH_UP, 0.01);
 	taken(&p, now + HZ / 100, HZ / 5, 500, 64);
 	assert_int_equal(p.owed, 0);
 	assert_int_equal(p.skipped, 0);
