@@ -10,26 +10,30 @@ import sys
 import results
 
 
+def directory():
+    """Of the build that is measured; $BUILD: another than build/."""
+    return os.path.abspath(os.environ.get("BUILD", os.path.join(results.TOP, "build")))
+
+
 def build(target):
-    """Bring the release build up to date; the path of one of its programs. $BUILD: another build directory."""
-    directory = os.environ.get("BUILD", os.path.join(results.TOP, "build"))
+    """Bring the release build up to date; the path of one of its programs. One in $BUILD is taken as it is."""
     if "BUILD" not in os.environ:
         run = subprocess.run([os.path.join(results.TOP, "tools", "build")], check=False)
         if run.returncode != 0:
             sys.exit(1)
-    path = os.path.join(directory, target)
+    path = os.path.join(directory(), target)
     if not os.access(path, os.X_OK):
-        raise results.Error(f"{path} is not there: build it with tools/build {directory}")
+        raise results.Error(f"{path} is not there: build it with tools/build {directory()}")
     return path
 
 
 def build_options(program):
     """(optimized, sanitizer) of the build a program lies in."""
-    directory = os.path.dirname(os.path.abspath(program))
-    while directory != "/" and not os.path.exists(os.path.join(directory, "meson-info")):
-        directory = os.path.dirname(directory)
+    above = os.path.dirname(os.path.abspath(program))
+    while above != "/" and not os.path.exists(os.path.join(above, "meson-info")):
+        above = os.path.dirname(above)
     try:
-        with open(os.path.join(directory, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
+        with open(os.path.join(above, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as f:
             options = {o["name"]: o["value"] for o in json.load(f)}
     except (OSError, ValueError):
         return None, None
@@ -76,16 +80,21 @@ def warn(program):
         print(f"warning: {bad}")
 
 
-def run_pinned(program, arguments, cpus):
-    """Run one of our programs on these CPUs; ends the command with its status when it fails."""
-    run = subprocess.run([program, *arguments], check=False,
-                         preexec_fn=lambda: os.sched_setaffinity(0, cpus))  # noqa: PLW1509
-    if run.returncode != 0:
-        sys.exit(run.returncode)
-
-
-def with_facts(path, program):
-    """Put the machine's facts into a file that a program of ours wrote."""
-    data = results.load(path)
-    data["machine"] = {**facts(program), **data["machine"]}
-    results.save(path, data)
+def program_bench(target, arguments, cpus):
+    """All of a benchmark that is one program of ours: bring it up to date, run it, add the machine's facts."""
+    try:
+        program = build(target)
+        warn(program)
+        if os.geteuid() == 0:
+            os.setpriority(os.PRIO_PROCESS, 0, -10)
+        os.sched_setaffinity(0, cpus)
+        run = subprocess.run([program, *arguments], check=False)
+        if run.returncode != 0:
+            sys.exit(run.returncode)
+        if "--json" in arguments[:-1]:
+            path = arguments[arguments.index("--json") + 1]
+            data = results.load(path)
+            data["machine"] = {**facts(program), **data["machine"]}
+            results.save(path, data)
+    except results.Error as e:
+        results.fail(str(e))

@@ -37,16 +37,34 @@ static const struct {
 
 void rt_rig_init(unsigned n_lcores)
 {
-	char prefix[64], lcores[32];
-	char *argv[] = {"rig", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"--log-level=3", "--lcores", lcores, "-m", "128", prefix, NULL};
+	char lcores[32];
 
 	// All on one CPU: a test proves the same on any machine, and threads meet more often.
 	snprintf(lcores, sizeof(lcores), "(0-%u)@0", n_lcores - 1);
+	rt_rig_init_at(lcores);
+}
+
+void rt_rig_init_at(const char *lcores)
+{
+	char prefix[64];
+	char *argv[] = {"rig", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"--log-level=3", "--lcores", (char *)(uintptr_t)lcores, "-m", "256", prefix, NULL};
+
 	snprintf(prefix, sizeof(prefix), "--file-prefix=rtrig%d", (int)getpid());
 	MUST(rte_eal_init(11, argv) >= 0);
-	pool = rte_pktmbuf_pool_create("rig", 8191, 0, 0, 10240, SOCKET_ID_ANY);
+	rt_rig_pool(8191, 0, 10240);
+}
+
+const char *rt_rig_pool(unsigned n_mbufs, unsigned cache, unsigned room_bytes)
+{
+	static unsigned serial;
+	char name[32];
+
+	snprintf(name, sizeof(name), "rig%u", serial++);
+	pool = rte_pktmbuf_pool_create(
+		name, n_mbufs, cache, 0, (uint16_t)room_bytes, SOCKET_ID_ANY);
 	MUST(pool != NULL);
+	return pool->name;
 }
 
 // ---------------------------------------------------------------- ports
@@ -85,7 +103,7 @@ void rt_rig_discard(struct rt_fifo *f)
 	f->n = 0;
 }
 
-static void make_ports(struct rt_rig *r)
+static void make_ports(struct rt_rig *r, uint16_t n_queues)
 {
 	static const uint8_t roles[] = {LINK_ROLE_LAN, LINK_ROLE_WAN};
 
@@ -107,7 +125,7 @@ static void make_ports(struct rt_rig *r)
 			p->be_overlay_port = rte_cpu_to_be_16(PKT_UDP_PORT);
 		memcpy(p->mac, (uint8_t[]){2, 0xee, 0, 0, (uint8_t)i, r->id}, 6);
 		r->rt->port[i] = (struct port_rt){.cfg = &r->ports[i],
-			.n_queues = 1,
+			.n_queues = n_queues,
 			.exception = 0xffff,
 			.xdp = XDP_MAPS_NONE};
 		memset(r->rt->port[i].queue_fd, 0xff, sizeof(r->rt->port[i].queue_fd));
@@ -117,6 +135,11 @@ static void make_ports(struct rt_rig *r)
 // ---------------------------------------------------------------- process
 
 struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers)
+{
+	return rt_rig_create_queues(id, n_workers, 1);
+}
+
+struct rt_rig *rt_rig_create_queues(uint8_t id, unsigned n_workers, uint16_t n_queues)
 {
 	struct rt_rig *r = calloc(1, sizeof(*r));
 	struct stats_shape shape = {
@@ -139,7 +162,7 @@ struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers)
 	rt->dp.max_sessions = RT_SESSIONS;
 	rt->dp.n_workers = (uint16_t)n_workers;
 	rt->boot_id = id;
-	make_ports(r);
+	make_ports(r, n_queues);
 	segment_table_init(&rt->dp.segments);
 	MUST(segment_add(&rt->dp.segments, RT_SEGMENT, false, 0) == 0);
 	MUST(segment_attach(&rt->dp.segments, RT_SEGMENT, RT_LAN, 0) == 0);

@@ -41,8 +41,14 @@ struct rt_rig {
 
 // EAL without hugepages or devices, once a process; main is lcore 0 of n.
 void rt_rig_init(unsigned n_lcores);
+// The same with lcores where the caller wants them, as EAL's --lcores says it.
+void rt_rig_init_at(const char *lcores);
+// Another pool, for rigs made from now on; the first has no caches. Returns its name.
+const char *rt_rig_pool(unsigned n_mbufs, unsigned cache, unsigned room_bytes);
 
 struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers);
+// The same with so many queues on each port, shared out among the workers.
+struct rt_rig *rt_rig_create_queues(uint8_t id, unsigned n_workers, uint16_t n_queues);
 void rt_rig_destroy(struct rt_rig *r);
 
 // Fresh rings for all workers, taken at once.
