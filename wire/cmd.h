@@ -176,7 +176,8 @@ struct event_ack {
 	uint16_t reserved;
 };
 
-struct event_epoch { // EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_LOOP
+struct event_epoch { // EV_NEW_EPOCH, EV_SOFT_LIMIT, EV_EXPIRED, EV_FORGERIES, EV_FIRST_FRAME,
+		     // EV_LOOP
 	struct event_head head;
 	uint32_t rx_key_id;
 	uint32_t lane;

@@ -61,7 +61,7 @@ bool dplink_event_ok(const struct event *event, unsigned worker, const struct li
 		[EV_SOFT_LIMIT] = sizeof(struct event_epoch),
 		[EV_EXPIRED] = sizeof(struct event_epoch),
 		[EV_FORGERIES] = sizeof(struct event_epoch),
-		[EV_FIRST_FRAME] = sizeof(struct event_head),
+		[EV_FIRST_FRAME] = sizeof(struct event_epoch),
 		[EV_SESSION] = sizeof(struct event_session),
 		[EV_MAC_QUOTA] = sizeof(struct event_head),
 		[EV_LOOP] = sizeof(struct event_epoch),

@@ -128,6 +128,31 @@ static void events_with_wrong_op_size_worker_or_session_are_refused(void **state
 	assert_false(dplink_event_ok(&ev, 1, &hello));
 }
 
+// As dataplane/punt.c and dataplane/keeper.c fill them: the two ends are never compiled together.
+static void each_event_has_the_size_that_its_sender_gives_it(void **state)
+{
+	static const struct {
+		uint16_t op, bytes;
+	} sent[] = {
+		{EV_ACK, sizeof(struct event_ack)},
+		{EV_NEW_EPOCH, sizeof(struct event_epoch)},
+		{EV_PATH_DEAD, sizeof(struct event_path)},
+		{EV_SOFT_LIMIT, sizeof(struct event_epoch)},
+		{EV_EXPIRED, sizeof(struct event_epoch)},
+		{EV_FORGERIES, sizeof(struct event_epoch)},
+		{EV_FIRST_FRAME, sizeof(struct event_epoch)},
+		{EV_SESSION, sizeof(struct event_session)},
+		{EV_MAC_QUOTA, sizeof(struct event_head)},
+	};
+
+	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		struct event ev = good_event(sent[i].op, sent[i].bytes);
+
+		if (!dplink_event_ok(&ev, 1, &hello))
+			fail_msg("event %u of %u bytes was refused", sent[i].op, sent[i].bytes);
+	}
+}
+
 static void paths_of_no_family_or_port_are_refused(void **state)
 {
 	struct event ev = good_event(EV_PATH, sizeof(struct event_path));
@@ -331,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup(hello_with_one_wrong_field_is_refused, setup),
 		cmocka_unit_test_setup(
 			events_with_wrong_op_size_worker_or_session_are_refused, setup),
+		cmocka_unit_test_setup(each_event_has_the_size_that_its_sender_gives_it, setup),
 		cmocka_unit_test_setup(paths_of_no_family_or_port_are_refused, setup),
 		cmocka_unit_test_setup(mtu_outside_of_what_a_path_can_be_is_refused, setup),
 		cmocka_unit_test_setup(
