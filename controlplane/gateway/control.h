@@ -52,6 +52,8 @@ struct gw_peer {
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
 	bool tags_dirty;           // the data-plane must hear of its pair keys
 	bool stale_intent;         // make a fresh one then
+	bool met_early;            // ours was shown to a peer whose own is not valid yet:
+	uint8_t early_hash[32];    // it serves with that one or not at all
 	bool hub_says_gone;        // its intent was withdrawn, according to the hub
 	struct intent_memory memory;
 	bool candidates_sent;       // under the newest pair key, on the present hub link

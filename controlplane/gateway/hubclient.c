@@ -74,6 +74,7 @@ static int make_intent(struct control *c, struct gw_peer *gp)
 		return err;
 	}
 	gp->publish_after_us = clock_mono_us() + REPUBLISH_US;
+	gp->met_early = false;
 	// Its key must survive a restart between publishing and matching.
 	return state_save(c);
 }
@@ -83,7 +84,8 @@ static bool wants_fresh(const struct control *c, const struct gw_peer *gp)
 	const struct own_intent *own = &gp->intent;
 	uint64_t now = clock_unix_s(), life;
 
-	if (!own->made || now > own->not_after_s)
+	// Also one from a time when this clock was ahead: no peer believes it yet.
+	if (!own->made || now > own->not_after_s || own->not_before_s > now + INTENT_SKEW_S)
 		return true;
 	life = own->not_after_s - own->not_before_s;
 	// Renewed at two thirds of its life, as the certificate is.
@@ -98,8 +100,10 @@ void hubclient_publish(struct control *c, struct gw_peer *gp)
 		return;
 	if (wants_fresh(c, gp) && make_intent(c, gp) < 0)
 		return;
-	if (!is_up(c) || gp->intent.consumed)
+	if (!is_up(c))
 		return;
+	// Also one that has served: the hub answers with its match, if that is no longer the one we
+	// know, and with the peer's candidates that came while we were away.
 	r.put_intent = (struct record_put_intent){gp->intent.bytes, gp->intent.len};
 	hublink_send(c->hub, RECORD_PUT_INTENT, r.put_intent.intent, r.put_intent.len);
 }
@@ -183,7 +187,20 @@ static void take_match(struct control *c, const struct record_match *match)
 	judge.psk = gp->has_psk ? gp->psk : NULL;
 	judge.needs_psk = gp->needs_psk;
 	refusal = intent_judge(&judge, match, &pairing, &memory, &why);
-	if (refusal == INTENT_REFUSE_CONSUMED || refusal == INTENT_REFUSE_OTHER) {
+	if (refusal == INTENT_REFUSE_NOT_YET && !gp->met_early) {
+		gp->met_early = true;
+		memcpy(gp->early_hash, match->theirs_hash, sizeof(gp->early_hash));
+	}
+	// The peer used ours up with the one that was too early, and will not see it again.
+	if (refusal == INTENT_ACCEPTED && gp->met_early &&
+		memcmp(gp->early_hash, match->theirs_hash, sizeof(gp->early_hash)) != 0) {
+		sodium_memzero(&pairing, sizeof(pairing));
+		refusal = INTENT_REFUSE_CONSUMED;
+	}
+	// One that we have replaced since; the hub has the present one, or will when we connect.
+	if (refusal == INTENT_REFUSE_OTHER)
+		return;
+	if (refusal == INTENT_REFUSE_CONSUMED) {
 		const struct peer_pairing *have = &gp->sm.pairing[gp->sm.newest];
 
 		// The same match again is no news; another one asks for a fresh intent of ours.

@@ -167,7 +167,8 @@ static enum intent_refusal judge_intent(const struct intent_judge *j,
 
 	if (verdict != PAIR_INTENT_OK && verdict != PAIR_INTENT_DUPLICATE) {
 		*ret_text = pair_intent_text(verdict);
-		return INTENT_REFUSE_INTENT;
+		return verdict == PAIR_INTENT_NOT_YET ? INTENT_REFUSE_NOT_YET
+						      : INTENT_REFUSE_INTENT;
 	}
 	if (verdict == PAIR_INTENT_DUPLICATE) {
 		*ret_text = "the peer's intent has served a match already; waiting for a fresh one";

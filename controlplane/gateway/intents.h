@@ -70,6 +70,7 @@ enum intent_refusal {
 	INTENT_REFUSE_PIN,
 	INTENT_REFUSE_KEY_CHANGED, // without a rollover statement that holds
 	INTENT_REFUSE_INTENT,      // pair_check_intent() says why
+	INTENT_REFUSE_NOT_YET,     // it begins in the future: a clock is wrong
 	INTENT_REFUSE_USED,        // theirs served a match before
 	INTENT_REFUSE_HASH,        // the match names another intent than it carries
 	INTENT_REFUSE_PAIR,        // no pair key comes of it
