@@ -190,6 +190,16 @@ static void push_tags(struct gw_peer *gp, unsigned set)
 	dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
 }
 
+// What is forgotten goes first: after a restart of control the same tags may stand in the other
+// set, and go with it.
+static void push_sets(struct gw_peer *gp)
+{
+	unsigned first = gp->sm.pairing[0].live ? 1 : 0;
+
+	push_tags(gp, first);
+	push_tags(gp, 1 - first);
+}
+
 void sessions_tags(struct control *c)
 {
 	size_t n = 0, cap = 6 * (size_t)c->n_slots + 1;
@@ -205,11 +215,11 @@ void sessions_tags(struct control *c)
 	if (tags == NULL)
 		return;
 	for (uint32_t s = 0; s < c->n_slots; s++) {
+		if (c->peers[s] != NULL && (all || c->peers[s]->tags_dirty))
+			push_sets(c->peers[s]);
 		for (unsigned i = 0; c->peers[s] != NULL && i < 2; i++) {
 			const struct peer_pairing *pairing = &c->peers[s]->sm.pairing[i];
 
-			if (all || c->peers[s]->tags_dirty)
-				push_tags(c->peers[s], i);
 			for (unsigned k = 0; pairing->live && k < 3; k++)
 				pair_tag(&pairing->pair, pair_rx_dir(&pairing->pair), slot - 1 + k,
 					tags[n++]);
