@@ -173,8 +173,10 @@ static void take_candidates(struct bytes_reader *r, struct peer *p)
 	for (unsigned i = 0; i < n && !r->bad; i++) {
 		struct peer_candidate c = {.kind = bytes_take_u8(r)};
 
-		if (take_endpoint(r, &c.at) && p->n_candidates < PEER_CANDIDATES)
-			p->candidate[p->n_candidates++] = c;
+		if (!take_endpoint(r, &c.at) || p->n_candidates == PEER_CANDIDATES ||
+			(p->n_candidates > 0 && endpoint_equal(&p->candidate[0].at, &c.at)))
+			continue; // the path comes first, and once
+		p->candidate[p->n_candidates++] = c;
 	}
 }
 
