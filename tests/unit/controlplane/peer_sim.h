@@ -24,7 +24,7 @@ struct sim_datagram {
 struct sim_key {
 	uint32_t rx_key_id; // 0: free
 	uint64_t born_us;
-	uint64_t ready_us;  // 0: not told yet
+	uint64_t ready_us; // 0: not told yet
 	bool ready;
 };
 
@@ -42,7 +42,7 @@ struct sim_side {
 	uint32_t tx_rx_key_id; // epoch in use for sending, by its rx_key_id
 	uint32_t tx_key_id;
 	uint32_t expired_rx_key_id; // the newest epoch that died of age, not by a rekey
-	unsigned n_sent[256]; // datagrams by first byte
+	unsigned n_sent[256];       // datagrams by first byte
 	unsigned n_installs, n_closed;
 	bool install_fails, install_hangs, cert_fails;
 	uint16_t close_reason;

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/sim/rows.h"
+const struct row row_paths[] = {{.name = NULL}};
