@@ -10,6 +10,8 @@
 
 #define ICMP6_RA 134
 
+const uint8_t guard_probe_group[6] = {0x03, 'P', 'S', 'T', 'N', 'L'};
+
 // What is left of a frame.
 struct rest {
 	const uint8_t *at;
@@ -156,7 +158,9 @@ enum guard_kind guard_kind_of(const uint8_t *frame, unsigned bytes)
 		return ipv4(r);
 	if (type == TYPE_IPV6)
 		return ipv6(r);
-	return type == GUARD_TYPE_PROBE ? GUARD_LOOP_PROBE : GUARD_NONE;
+	return type == GUARD_TYPE_PROBE && memcmp(frame, guard_probe_group, 6) == 0
+		       ? GUARD_LOOP_PROBE
+		       : GUARD_NONE;
 }
 
 static _Atomic uint32_t *heard_of(struct guard_heard *heard, enum guard_kind kind)

@@ -36,8 +36,11 @@ struct guard_rules {
 #define GUARD_TYPE_VLAN   0x8100
 #define GUARD_TYPE_QINQ   0x88a8
 #define GUARD_TYPE_QINQ_2 0x9100 // before 802.1ad
-#define GUARD_TYPE_PROBE  0x88b6 // IEEE 802 local experimental: our loop probes
+#define GUARD_TYPE_PROBE  0x88b6 // IEEE 802 local experimental
 #define GUARD_TYPE_MIN    0x0600 // below: an 802.3 length
+
+// Where our loop probes go: a local group, which every bridge passes on.
+extern const uint8_t guard_probe_group[6];
 
 // When a segment's LAN was last heard to have a DHCP server or a router, in seconds, 0 never. Any
 // worker writes, at most once a second; any worker reads.

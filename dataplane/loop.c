@@ -32,7 +32,6 @@ struct __attribute__((packed)) probe {
 
 #define PROBE_BYTES 60
 
-static const uint8_t group[6] = {0x03, 'P', 'S', 'T', 'N', 'L'}; // local, passed on by every bridge
 static const uint8_t magic[4] = {'P', 'S', 'T', 'L'};
 
 int loop_init(struct loop *l)
@@ -146,7 +145,7 @@ static void send_probe(struct worker *w, uint16_t attachment)
 		return;
 	p = rte_pktmbuf_mtod(m, struct probe *);
 	memset(p, 0, PROBE_BYTES);
-	memcpy(p->dst, group, sizeof(p->dst));
+	memcpy(p->dst, guard_probe_group, sizeof(p->dst));
 	memcpy(p->src, w->dp->port[a->port_idx].mac, sizeof(p->src));
 	put_be16(p->be_type, GUARD_TYPE_PROBE);
 	memcpy(p->magic, magic, sizeof(p->magic));
@@ -231,8 +230,7 @@ void loop_probe_in(struct worker *w, uint8_t segment, fdb_dst_t from, struct rte
 {
 	const struct probe *p = rte_pktmbuf_mtod(m, const struct probe *);
 
-	if (m->data_len < sizeof(*p) || memcmp(p->magic, magic, sizeof(magic)) != 0 ||
-		memcmp(p->dst, group, sizeof(group)) != 0)
+	if (m->data_len < sizeof(*p) || memcmp(p->magic, magic, sizeof(magic)) != 0)
 		worker_drop(w, DROP_LOOP_PROBE, 1);
 	else if (is_ours(w, p, segment) && w->dp->segments.segment[segment].guard.loop_cut)
 		closed(w, p, segment, from);

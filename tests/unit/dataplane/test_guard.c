@@ -65,6 +65,8 @@ static const struct sample samples[] = {
 	{"a later IPv6 fragment", GUARD_NONE, 90, {HOST, FROM, IP6(44), FRAG(58, 8), RA}},
 	{"TCP over IPv6", GUARD_NONE, 90, {HOST, FROM, IP6(6), UDP(547, 546), 2}},
 	{"ESP over IPv6", GUARD_NONE, 90, {HOST, FROM, IP6(50), 134}},
+	{"somebody else's use of our ethertype", GUARD_NONE, 60,
+		{ALL, FROM, 0x88, 0xb6, 'P', 'S', 'T'}},
 	{"NetBEUI", GUARD_NONE, 60, {ALL, FROM, 0, 40, 0xf0, 0xf0, 3}},
 	// What must be seen for what it is.
 	{"a DHCP offer to all", GUARD_DHCP, 60, {ALL, FROM, IP4(5, 0, 17), UDP(67, 68), 2}},
