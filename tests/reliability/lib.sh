@@ -12,6 +12,7 @@ row_file=$(cd "$(dirname "$0")" && pwd)/${0##*/}
 row_name=${0##*/}
 row_number=$(sed -n '3s/^# row \([-0-9]*\): .*/\1/p' "$row_file")
 row_goal=$(sed -n '3s/^# row [-0-9]*: //p' "$row_file")
+row_program_args= # of the program that row_cases runs
 BUILD=${BUILD:-$row_top/build}
 
 # row_args "$@": sets $scale (ci or full) and $row_json.
@@ -53,9 +54,23 @@ row_need() {
 row_result() {
 	printf '%s: %s (%s)\n' "$row_name" "$2" "$([ "$1" = true ] && echo "goal met" || echo "GOAL MISSED")"
 	[ -z "$row_json" ] || jq -n --arg row "$row_number" --arg name "$row_name" --arg goal "$row_goal" --arg figure "$2" \
-		--argjson pass "$1" --arg scale "$scale" '{row: (if $row == "-" then null else $row | tonumber end),
+		--argjson pass "$1" --arg scale "$scale" --arg date "$(date -u +%Y-%m-%d)" \
+		--arg machine "$(nproc) × $(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo), Linux $(uname -r)" '{row: (if $row == "-" then null else $row | tonumber end),
 		name: $name, goal: $goal, figure: $figure, pass: $pass, scale: $scale,
-		command: ("tests/reliability/" + $name + " --scale " + $scale)}' >"$row_json"
+		command: ("tests/reliability/" + $name + " --scale " + $scale), date: $date, machine: $machine}' >"$row_json"
 	[ "$1" = true ]
 	exit
+}
+
+# row_cases PROGRAM CASE...: run a unit test's program; each of these cases must have been run and passed.
+# What it prints is in $row_out.
+row_cases() {
+	local program=$BUILD/$1 c
+	shift
+	row_need "${program#"$BUILD/"}"
+	row_out=$("$program" $row_program_args 2>&1)
+	printf '%s\n' "$row_out"
+	for c in "$@"; do
+		grep -qx "\[       OK \] $c" <<<"$row_out" || row_result false "$c did not pass"
+	done
 }

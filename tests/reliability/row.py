@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the rows written in Python share; lib.sh says what a row is."""
 import argparse
+import datetime
 import json
 import os
+import platform
 import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('BUILD', os.path.join(TOP, 'build'))
+
+
+def machine():
+    with open('/proc/cpuinfo') as f:
+        cpu = next((line.split(': ')[1].strip() for line in f if line.startswith('model name')), 'CPU')
+    return f'{os.cpu_count()} × {cpu}, Linux {platform.release()}'
 
 
 class Row:
@@ -45,6 +53,8 @@ class Row:
             with open(self.json, 'w') as f:
                 json.dump({'row': self.number, 'name': self.name, 'goal': self.goal, 'figure': figure,
                            'pass': bool(passed), 'scale': self.scale,
-                           'command': f'tests/reliability/{self.name} --scale {self.scale}'}, f, indent=1)
+                           'command': f'tests/reliability/{self.name} --scale {self.scale}',
+                           'date': datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d'),
+                           'machine': machine()}, f, indent=1, ensure_ascii=False)
                 f.write('\n')
         sys.exit(0 if passed else 1)
