@@ -13,11 +13,6 @@
 #define TAG_BYTES 4
 #define NO_KEY    0xff
 
-static bool is_tag(uint16_t be_type)
-{
-	return be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || be_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
-}
-
 // The DSCP of an IP packet behind up to two tags, and whether guards must look at the frame.
 static uint8_t dscp_of(const uint8_t *data, unsigned bytes, bool *ret_suspect)
 {
@@ -25,7 +20,7 @@ static uint8_t dscp_of(const uint8_t *data, unsigned bytes, bool *ret_suspect)
 	uint16_t be_type;
 
 	memcpy(&be_type, data + at, sizeof(be_type));
-	for (unsigned i = 0; i < 2 && is_tag(be_type) && bytes >= at + TAG_BYTES + 2; i++) {
+	for (unsigned i = 0; i < 2 && l2_is_tag(be_type) && bytes >= at + TAG_BYTES + 2; i++) {
 		at += TAG_BYTES;
 		memcpy(&be_type, data + at, sizeof(be_type));
 	}
@@ -243,7 +238,7 @@ static bool leaves_segment(
 	return vid != 0 && t->by_port[a->port_idx][vid] != ATTACHMENT_NONE;
 }
 
-void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
+void l2_deliver_any(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 {
 	const struct attachment *a = &w->dp->segments.attachment[attachment];
 	const struct port *port = &w->dp->port[a->port_idx];
@@ -252,7 +247,7 @@ void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 	uint16_t be_type;
 
 	memcpy(&be_type, rte_pktmbuf_mtod_offset(m, uint8_t *, 12), sizeof(be_type));
-	if (is_tag(be_type)) {
+	if (l2_is_tag(be_type)) {
 		most += 2 * TAG_BYTES;
 		if (unlikely(leaves_segment(&w->dp->segments, a, m))) {
 			worker_drop(w, DROP_VLAN_FILTER, 1);

@@ -7,16 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+
 #include "dataplane/batch.h"
 #include "dataplane/fdb.h"
 #include "dataplane/guard.h"
 #include "dataplane/stream.h"
+#include "dataplane/worker_types.h"
 #include "wire/drop.h"
 #include "wire/packet.h"
 
 #define L2_LINK_LOCAL 0x0000c28001ull
-
-struct worker;
 
 // A burst of inner frames as parallel arrays: each stage reads only what it needs.
 struct l2_batch {
@@ -59,27 +61,34 @@ void l2_tag_pop(struct rte_mbuf *m);
 bool l2_tag_push(struct rte_mbuf *m, uint16_t vid);
 
 // Send a frame to a LAN attachment; takes it. drops: VLAN_FILTER, TX_MTU, TX_HEADROOM
-void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
+static inline void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
+// The rest of it: tags, and what does not fit.
+void l2_deliver_any(struct worker *w, uint16_t attachment, struct rte_mbuf *m);
 // Copies to every attachment of a segment but one (ATTACHMENT_NONE: to all); the frame stays the
 // caller's. Returns how many.
 unsigned l2_flood_lan(
 	struct worker *w, uint8_t segment, uint16_t but_attachment, const struct rte_mbuf *m);
 
+static inline bool l2_is_tag(uint16_t be_type)
+{
+	return be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || be_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
 static inline void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
 {
-	uint16_t type = get_le16(data + 12); // as it lies
+	uint16_t be_type = get_le16(data + 12); // as it lies
 
-	if (unlikely(type == 0x0081 || type == 0xa888)) {
+	if (unlikely(l2_is_tag(be_type))) {
 		l2_parse_tagged(data, bytes, h);
 		return;
 	}
 	*h = (struct l2_header){0};
 	if (bytes < 34)
 		return;
-	if (type == 0x0008) {
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
 		h->dscp = data[15] & 0xfc;
 		h->suspect = guard_suspect_ip4(data + 14, bytes - 14);
-	} else if (type == 0xdd86) {
+	} else if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
 		h->dscp = (data[14] << 4 | data[15] >> 4) & 0xfc;
 		h->suspect = guard_suspect_ip6(data + 14, bytes - 14);
 	} else {
@@ -127,4 +136,17 @@ static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segmen
 	b->dst[i] = fdb_key_of8(data, domain);
 	b->src[i] = fdb_key_of8(data + 6, domain);
 	b->from[i] = from;
+}
+
+static inline void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
+{
+	const struct attachment *a = &w->dp->segments.attachment[attachment];
+	// The port's MTU does not count the Ethernet header.
+	unsigned most = w->dp->port[a->port_idx].mtu + RTE_ETHER_HDR_LEN;
+
+	if (likely(a->vid == 0 && m->data_len <= most &&
+		    !l2_is_tag(get_le16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)))))
+		port_tx(w, a->port_idx, m);
+	else
+		l2_deliver_any(w, attachment, m);
 }

@@ -19,7 +19,7 @@ static_assert(OUTER_IPV6_BYTES == sizeof(struct rte_ether_hdr) + sizeof(struct r
 					  sizeof(struct rte_udp_hdr),
 	"IPv6 header");
 
-static uint64_t source_key(uint8_t family, const uint8_t *ip, uint16_t be_port, uint8_t port_idx)
+uint64_t outer_source_number(uint8_t family, const uint8_t *ip, uint16_t be_port, uint8_t port_idx)
 {
 	uint64_t key = (uint64_t)be_port << 48 | (uint64_t)port_idx << 40 | (uint64_t)family << 32;
 	uint64_t half[2];
@@ -32,11 +32,6 @@ static uint64_t source_key(uint8_t family, const uint8_t *ip, uint16_t be_port, 
 	}
 	memcpy(half, ip, sizeof(half));
 	return key | rte_hash_crc_8byte(half[0], rte_hash_crc_8byte(half[1], 0));
-}
-
-uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx)
-{
-	return source_key(v->family, v->src_ip, v->be_sport, port_idx);
 }
 
 static bool address_is_unicast(uint8_t family, const uint8_t *ip)
@@ -90,7 +85,7 @@ int outer_path_build(const struct path_desc *d, struct outer_path *ret_path)
 	udp->dst_port = d->be_dport;
 	p.port_idx = d->port_idx;
 	p.mtu = d->mtu;
-	p.source_key = source_key(d->family, d->dst_ip, d->be_dport, d->port_idx);
+	p.source_key = outer_source_number(d->family, d->dst_ip, d->be_dport, d->port_idx);
 	p.desc = *d;
 	*ret_path = p;
 	return 0;
@@ -148,6 +143,19 @@ uint8_t *outer_write(
 	return frame;
 }
 
+// The checksum of a header without options.
+static bool sum_of_20_holds(const uint8_t *ip)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < 20; i += 4)
+		sum += get_le32(ip + i);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16)) == 0xffff;
+}
+
 static bool parse_ipv4(uint8_t *ip, uint32_t bytes, struct outer_view *v, uint8_t **ret_udp,
 	uint32_t *ret_udp_bytes, enum drop_reason *ret_reason)
 {
@@ -169,7 +177,7 @@ static bool parse_ipv4(uint8_t *ip, uint32_t bytes, struct outer_view *v, uint8_
 		*ret_reason = DROP_OUTER_FRAGMENT;
 		return false;
 	}
-	if (rte_raw_cksum(h, header) != 0xffff) {
+	if (header == sizeof(*h) ? !sum_of_20_holds(ip) : rte_raw_cksum(h, header) != 0xffff) {
 		*ret_reason = DROP_OUTER_CHECKSUM;
 		return false;
 	}

@@ -67,4 +67,9 @@ bool outer_parse(
 	uint8_t *frame, uint32_t bytes, struct outer_view *v, enum drop_reason *ret_reason);
 
 // A number that differs for datagrams of different source addresses or ports: exact for IPv4.
-uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx);
+uint64_t outer_source_number(uint8_t family, const uint8_t *ip, uint16_t be_port, uint8_t port_idx);
+
+static inline uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx)
+{
+	return outer_source_number(v->family, v->src_ip, v->be_sport, port_idx);
+}

@@ -13,17 +13,6 @@ void replay_init(struct replay *r)
 	memset(r, 0, sizeof(*r));
 }
 
-enum replay_verdict replay_check(const struct replay *r, uint64_t counter)
-{
-	if (counter >= r->next)
-		return REPLAY_FRESH;
-	if (r->next - counter > REPLAY_WINDOW)
-		return REPLAY_TOO_OLD;
-	if (r->word[counter / REPLAY_WORD_BITS % REPLAY_WORDS] >> (counter % REPLAY_WORD_BITS) & 1)
-		return REPLAY_DUPLICATE;
-	return REPLAY_FRESH;
-}
-
 enum replay_verdict replay_commit(struct replay *r, uint64_t counter)
 {
 	enum replay_verdict v = replay_check(r, counter);

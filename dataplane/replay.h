@@ -23,8 +23,18 @@ struct replay {
 enum replay_verdict { REPLAY_FRESH = 0, REPLAY_DUPLICATE, REPLAY_TOO_OLD };
 
 void replay_init(struct replay *r);
-// What the window says of a counter; changes nothing.
-enum replay_verdict replay_check(const struct replay *r, uint64_t counter);
-// Mark an authentic packet's counter. Says again what it is, because two packets of one batch may
-// carry the same counter and both have passed replay_check().
+// Mark an authentic packet's counter. Says again what it is, for a caller that commits later than
+// it checked.
 enum replay_verdict replay_commit(struct replay *r, uint64_t counter);
+
+// What the window says of a counter; changes nothing.
+static inline enum replay_verdict replay_check(const struct replay *r, uint64_t counter)
+{
+	if (counter >= r->next)
+		return REPLAY_FRESH;
+	if (r->next - counter > REPLAY_WINDOW)
+		return REPLAY_TOO_OLD;
+	if (r->word[counter / REPLAY_WORD_BITS % REPLAY_WORDS] >> (counter % REPLAY_WORD_BITS) & 1)
+		return REPLAY_DUPLICATE;
+	return REPLAY_FRESH;
+}

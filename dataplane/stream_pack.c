@@ -214,7 +214,7 @@ static unsigned fill(struct packer *p, struct stream_frame *const *f, unsigned n
 
 		if (whole > left || f[i]->dscp != dscp)
 			break;
-		memcpy(block_write(at, PKT_KIND_ETH, f[i]->segment, f[i]->bytes), f[i]->data,
+		worker_copy(block_write(at, PKT_KIND_ETH, f[i]->segment, f[i]->bytes), f[i]->data,
 			f[i]->bytes);
 		at += whole;
 		left -= whole;

@@ -232,7 +232,7 @@ static void continue_with_held(struct worker *w, struct stream_open *o, struct s
 		unhold(w->stream, piece);
 		more = continue_frame(
 			w, o, rte_pktmbuf_mtod(m, uint8_t *), m->data_len, segment, last, out);
-		rte_pktmbuf_free(m);
+		worker_mbuf_back(w, m);
 	}
 }
 
@@ -256,9 +256,16 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 		worker_drop(w, DROP_FRAG_LENGTH, 1);
 		return false;
 	}
-	take = take && (uint8_t *)p->m->buf_addr + p->m->buf_len - data >= total;
+	take = take && RTE_PKTMBUF_HEADROOM + total <= p->m->buf_len;
 	if (take) {
 		m = p->m;
+		// Where it lies if the whole frame finds room there, else at the front.
+		if ((uint8_t *)m->buf_addr + m->buf_len - data < total) {
+			uint8_t *front = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+
+			memmove(front, data, bytes);
+			data = front;
+		}
 		m->data_off = data - (uint8_t *)m->buf_addr;
 		m->data_len = bytes;
 		m->pkt_len = bytes;
@@ -267,8 +274,7 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 		if (m == NULL)
 			return false;
 		if (rte_pktmbuf_tailroom(m) < total) {
-			worker_drop(w, DROP_TX_MTU, 1);
-			rte_pktmbuf_free(m);
+			worker_mbuf_short(w, m);
 			return false;
 		}
 		append(m, data, bytes);
@@ -392,7 +398,7 @@ void stream_unpack(struct worker *w, const struct stream_packet *p, struct strea
 
 	if (!survey(w, p, &l)) {
 		w->session_stats[p->slot].drops++;
-		rte_pktmbuf_free(packet);
+		worker_mbuf_back(w, packet);
 		return;
 	}
 	for (unsigned i = 0; i < l.n_blocks && pkt_block_next(&it, &b) == 1; i++) {
@@ -413,5 +419,5 @@ void stream_unpack(struct worker *w, const struct stream_packet *p, struct strea
 		}
 	}
 	if (!taken)
-		rte_pktmbuf_free(packet);
+		worker_mbuf_back(w, packet);
 }

@@ -14,17 +14,16 @@
 #include "dataplane/stream.h"
 #include "dataplane/worker_types.h"
 
-// Data packets of one burst between strip and unpack.
-struct opening {
-	unsigned n;
-	struct aead_op op[BATCH_MAX];
-	struct rte_mbuf *m[BATCH_MAX];
-	struct lane_rx *lane[BATCH_MAX];
-	struct epoch *epoch[BATCH_MAX];
-	uint32_t slot[BATCH_MAX];
-	uint64_t counter[BATCH_MAX];
-	struct outer_view view[BATCH_MAX];
+// A burst that arrives at one port, and what its packets have in common.
+struct arrival {
 	uint8_t port_idx;
+	uint32_t told_slot; // whose new source was told
+	// The lane of the packet before: most come in trains.
+	uint32_t key_id; // 0: none yet
+	uint32_t slot;
+	uint8_t number;
+	struct epoch *epoch;
+	struct lane_rx *lane;
 };
 
 static void drop(struct worker *w, struct rte_mbuf *m, enum drop_reason why)
@@ -47,174 +46,6 @@ static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m, uint8
 		drop(w, m, DROP_HANDOFF_FULL);
 	else
 		w->stats->handed_off++;
-}
-
-// ---------------------------------------------------------------- strip
-
-static void lane0(struct worker *w, uint32_t slot, uint32_t key_id, struct rte_mbuf *m,
-	const struct outer_view *v, uint8_t port_idx)
-{
-	struct epoch *e = session_epoch(&w->sessions[slot], key_id);
-	enum drop_reason why;
-
-	if (e == NULL && w->id != 0)
-		hand_off(w, 0, m, port_idx); // worker 0 has lane 1 of every epoch
-	else if (e == NULL)
-		drop_of(w, slot, m, DROP_KEY_RETIRED);
-	else if (w->now_ns >= e->deadline_ns)
-		drop_of(w, slot, m, DROP_KEY_EXPIRED);
-	else if (!filter_lane0(w, slot, v, port_idx, &why))
-		drop_of(w, slot, m, why);
-	else
-		w->hooks->lane0(w, m, v, port_idx, slot);
-}
-
-static enum drop_reason replay_reason(enum replay_verdict v)
-{
-	return v == REPLAY_DUPLICATE ? DROP_REPLAY_DUP : DROP_REPLAY_OLD;
-}
-
-// Find the lane and queue the packet for opening. Everything here is read only.
-// v is o->view[o->n].
-static void data_packet(
-	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct opening *o)
-{
-	const struct pkt_data *h = (const struct pkt_data *)v->payload;
-	uint32_t slot = pkt_key_slot(h->key_id);
-	struct session *s = session_get(w, slot);
-	unsigned owner, idx, i = o->n;
-	enum replay_verdict verdict;
-	struct lane_rx *lane;
-	struct epoch *e;
-
-	if (s == NULL) {
-		drop(w, m, DROP_KEY_UNKNOWN);
-		return;
-	}
-	if (h->lane == PKT_LANE_CONTROL) {
-		lane0(w, slot, h->key_id, m, v, o->port_idx);
-		return;
-	}
-	e = session_epoch(s, h->key_id);
-	owner = (h->lane - 1u) % w->dp->n_workers;
-	if (owner != w->id) {
-		// What surely is no lane does not take the other worker's time.
-		if (e != NULL && e->n_rx_lanes != 0 && h->lane > e->n_rx_lanes)
-			drop_of(w, slot, m, DROP_LANE_UNKNOWN);
-		else
-			hand_off(w, owner, m, o->port_idx);
-		return;
-	}
-	if (e == NULL) {
-		drop_of(w, slot, m, DROP_KEY_RETIRED);
-		return;
-	}
-	if (w->now_ns >= e->deadline_ns) {
-		drop_of(w, slot, m, DROP_KEY_EXPIRED);
-		return;
-	}
-	idx = (h->lane - 1u) / w->dp->n_workers;
-	lane = idx < e->n_rx ? e->rx[idx] : NULL;
-	if (lane == NULL) {
-		drop_of(w, slot, m, DROP_LANE_UNKNOWN);
-		return;
-	}
-	verdict = replay_check(&lane->replay, h->counter);
-	if (verdict != REPLAY_FRESH) {
-		drop_of(w, slot, m, replay_reason(verdict));
-		return;
-	}
-
-	o->m[i] = m;
-	o->lane[i] = lane;
-	o->epoch[i] = e;
-	o->slot[i] = slot;
-	o->counter[i] = h->counter;
-	o->op[i].key = &lane->key;
-	o->op[i].data = v->payload + PKT_DATA_HDR_LEN;
-	o->op[i].bytes = v->payload_bytes - PKT_DATA_HDR_LEN - PKT_MAC_LEN;
-	lane_nonce(lane->iv, h->counter, &o->op[i]);
-	o->n++;
-}
-
-static bool data_shape(const struct outer_view *v, enum drop_reason *ret_reason)
-{
-	const struct pkt_data *h = (const struct pkt_data *)v->payload;
-
-	if (h->zero != 0)
-		*ret_reason = DROP_RESERVED;
-	else if (h->counter >= LANE_HARD_LIMIT)
-		*ret_reason = DROP_COUNTER_CAP;
-	else if (v->payload_bytes > PKT_TCP_MAX_LEN)
-		*ret_reason = DROP_OVERSIZE;
-	else
-		return true;
-	return false;
-}
-
-static void datagram(
-	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct opening *o)
-{
-	enum drop_reason why;
-	uint32_t slot;
-
-	if (v->payload_bytes < PKT_MIN_LEN) {
-		drop(w, m, DROP_SHORT);
-		return;
-	}
-	switch (v->payload[0]) {
-	case PKT_TYPE_DATA:
-		if (data_shape(v, &why))
-			data_packet(w, m, v, o);
-		else
-			drop(w, m, why);
-		return;
-	case PKT_TYPE_PUNCH:
-	case PKT_TYPE_M1:
-	case PKT_TYPE_M2:
-	case PKT_TYPE_M3:
-	case PKT_TYPE_RETRY:
-		if (filter_handshake(w, v, &slot, &why))
-			w->hooks->punt(w, m, v, o->port_idx, slot);
-		else
-			drop(w, m, why);
-		return;
-	default:
-		drop(w, m, DROP_TYPE);
-	}
-}
-
-static void foreign(struct worker *w, struct rte_mbuf *m, uint8_t port_idx)
-{
-	if (w->hooks->foreign != NULL)
-		w->hooks->foreign(w, m, port_idx);
-	else
-		drop(w, m, DROP_OUTER_FOREIGN);
-}
-
-static void strip(struct worker *w, struct rte_mbuf *m, struct opening *o)
-{
-	const struct port *port = &w->dp->port[o->port_idx];
-	// Where it stays if the packet is to be opened.
-	struct outer_view *v = &o->view[o->n];
-	enum drop_reason why;
-
-	if (unlikely(m->nb_segs != 1)) {
-		drop(w, m, DROP_RX_MULTI_SEGMENT);
-		return;
-	}
-	if (!outer_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, v, &why)) {
-		if (why == DROP_OUTER_FOREIGN)
-			foreign(w, m, o->port_idx);
-		else
-			drop(w, m, why);
-		return;
-	}
-	if (v->be_dport != port->be_overlay_port || memcmp(v->dst_mac, port->mac, 6) != 0) {
-		foreign(w, m, o->port_idx);
-		return;
-	}
-	datagram(w, m, v, o);
 }
 
 // ---------------------------------------------------------------- deliver
@@ -276,40 +107,63 @@ static void deliver_batch(struct worker *w, struct l2_batch *b)
 	stage(STAGE_UNPACK);
 }
 
-static void check_inner(struct worker *w, const struct stream_inner *f, struct l2_batch *b)
+// Frames in a row of one peer and segment.
+struct run {
+	uint32_t slot;
+	uint8_t segment;
+	enum drop_reason refused; // DROP_N: they may pass
+	bool cut;                 // off, to break a loop
+	unsigned frames;
+	uint64_t bytes;
+};
+
+static void run_begin(const struct worker *w, const struct stream_inner *f, struct run *r)
+{
+	*r = (struct run){.slot = f->slot, .segment = f->segment, .refused = DROP_N};
+	if (unlikely(!w->dp->segments.segment[f->segment].exists))
+		r->refused = DROP_SEGMENT_UNKNOWN;
+	else if (unlikely(!session_in_segment(&w->sessions[f->slot], f->segment)))
+		r->refused = DROP_SEGMENT_DENIED;
+	r->cut = loop_any(&w->dp->loop) &&
+		 loop_cuts(&w->dp->loop, fdb_dst(FDB_PEER, f->slot), f->segment);
+}
+
+static void run_end(struct worker *w, const struct run *r)
+{
+	struct session *s = &w->sessions[r->slot];
+	struct stats_session *stats = &w->session_stats[r->slot];
+
+	if (r->frames == 0)
+		return;
+	stats->rx_frames += r->frames;
+	stats->rx_bytes += r->bytes;
+	w->stats->segment[r->segment].peer_frames += r->frames;
+	if (unlikely(!s->delivered)) {
+		s->delivered = true;
+		w->hooks->event(w, EV_FIRST_FRAME, r->slot, 0, 0, 1);
+	}
+}
+
+static void check_inner(
+	struct worker *w, const struct stream_inner *f, struct run *r, struct l2_batch *b)
 {
 	const struct segment *segment = &w->dp->segments.segment[f->segment];
-	struct session *s = &w->sessions[f->slot];
-	struct stats_session *stats = &w->session_stats[f->slot];
+	enum drop_reason reason = r->refused;
 	struct l2_header h;
-	enum drop_reason reason;
 
-	if (unlikely(!segment->exists)) {
-		drop_of(w, f->slot, f->m, DROP_SEGMENT_UNKNOWN);
-		return;
-	}
-	if (unlikely(!session_in_segment(s, f->segment))) {
-		drop_of(w, f->slot, f->m, DROP_SEGMENT_DENIED);
-		return;
-	}
-	if (!l2_parse(f->m, &h, &reason) && !l2_parse_bpdu(f->m, reason, &h)) {
+	if (unlikely(r->refused != DROP_N) ||
+		(!l2_parse(f->m, &h, &reason) && !l2_parse_bpdu(f->m, reason, &h))) {
 		drop_of(w, f->slot, f->m, reason);
 		return;
 	}
 	if (unlikely(h.suspect) && !l2_guard(w, f->segment, fdb_dst(FDB_PEER, f->slot), f->m))
 		return;
-	if (unlikely(loop_any(&w->dp->loop)) &&
-		loop_cuts(&w->dp->loop, fdb_dst(FDB_PEER, f->slot), f->segment)) {
+	if (unlikely(r->cut)) {
 		drop_of(w, f->slot, f->m, DROP_LOOP);
 		return;
 	}
-	stats->rx_frames++;
-	stats->rx_bytes += f->m->data_len;
-	w->stats->segment[f->segment].peer_frames++;
-	if (unlikely(!s->delivered)) {
-		s->delivered = true;
-		w->hooks->event(w, EV_FIRST_FRAME, f->slot, 0, 0, 1);
-	}
+	r->frames++;
+	r->bytes += f->m->data_len;
 	l2_add(b, f->m, f->segment, segment_domain(segment, h.vid), h.dscp,
 		fdb_dst(FDB_PEER, f->slot));
 }
@@ -317,13 +171,22 @@ static void check_inner(struct worker *w, const struct stream_inner *f, struct l
 static void deliver(struct worker *w, struct stream_inners *in)
 {
 	struct l2_batch b;
+	struct run r;
 
 	b.n = 0;
+	run_begin(w, &in->frame[0], &r);
 	for (unsigned i = 0; i < in->n; i++) {
-		check_inner(w, &in->frame[i], &b);
+		const struct stream_inner *f = &in->frame[i];
+
+		if (unlikely(f->slot != r.slot || f->segment != r.segment)) {
+			run_end(w, &r);
+			run_begin(w, f, &r);
+		}
+		check_inner(w, f, &r, &b);
 		if (b.n == BATCH_MAX)
 			deliver_batch(w, &b);
 	}
+	run_end(w, &r);
 	if (b.n > 0)
 		deliver_batch(w, &b);
 	in->n = 0;
@@ -331,17 +194,17 @@ static void deliver(struct worker *w, struct stream_inners *in)
 
 // ---------------------------------------------------------------- open
 
-static void forged(struct worker *w, struct opening *o, unsigned i)
+static void forged(struct worker *w, const struct arrival *a, struct rte_mbuf *m)
 {
-	struct lane_rx *lane = o->lane[i];
+	struct lane_rx *lane = a->lane;
 
-	w->session_stats[o->slot[i]].forgeries++;
-	if (++lane->forgeries >= LANE_FORGERIES && !o->epoch[i]->forgeries_told) {
-		o->epoch[i]->forgeries_told = true;
-		w->hooks->event(w, EV_FORGERIES, o->slot[i], o->epoch[i]->rx_key_id, lane->number,
+	w->session_stats[a->slot].forgeries++;
+	if (++lane->forgeries >= LANE_FORGERIES && !a->epoch->forgeries_told) {
+		a->epoch->forgeries_told = true;
+		w->hooks->event(w, EV_FORGERIES, a->slot, a->epoch->rx_key_id, lane->number,
 			lane->forgeries);
 	}
-	drop_of(w, o->slot[i], o->m[i], DROP_AUTH);
+	drop_of(w, a->slot, m, DROP_AUTH);
 }
 
 // The first authentic packet of an epoch proves that the peer sends under it; the client answers by
@@ -358,97 +221,255 @@ static void first_of_epoch(struct worker *w, uint32_t slot, struct epoch *e, uin
 }
 
 // State of the session that an authentic packet may change.
-static void note_authentic(struct worker *w, struct opening *o, unsigned i, uint32_t *told_slot)
+static void note_authentic(
+	struct worker *w, struct arrival *a, const struct outer_view *v, unsigned wire_bytes)
 {
-	uint32_t slot = o->slot[i];
-	struct session *s = &w->sessions[slot];
-	struct stats_session *stats = &w->session_stats[slot];
+	struct session *s = &w->sessions[a->slot];
+	struct stats_session *stats = &w->session_stats[a->slot];
 
 	stats->rx_packets++;
-	stats->rx_wire_bytes += o->m[i]->data_len;
+	stats->rx_wire_bytes += wire_bytes;
 	stats->last_rx_ns = w->now_ns;
 	s->rx_at_ns = w->now_ns;
-	if (unlikely(!o->epoch[i]->seen))
-		first_of_epoch(w, slot, o->epoch[i], o->lane[i]->number);
-	if (unlikely(outer_source_key(&o->view[i], o->port_idx) != s->path.source_key) &&
-		*told_slot != slot) {
-		*told_slot = slot;
-		w->hooks->new_source(w, slot, &o->view[i], o->port_idx);
+	if (unlikely(!a->epoch->seen))
+		first_of_epoch(w, a->slot, a->epoch, a->number);
+	if (unlikely(outer_source_key(v, a->port_idx) != s->path.source_key) &&
+		a->told_slot != a->slot) {
+		a->told_slot = a->slot;
+		w->hooks->new_source(w, a->slot, v, a->port_idx);
 	}
 }
 
-// Open one packet and, if it is authentic and not yet known, change what such a packet may change.
-// Returns whether it may be unpacked.
-static bool open_packet(struct worker *w, struct opening *o, unsigned i, uint32_t *told_slot)
+static enum drop_reason replay_reason(enum replay_verdict v)
 {
-	enum replay_verdict verdict;
+	return v == REPLAY_DUPLICATE ? DROP_REPLAY_DUP : DROP_REPLAY_OLD;
+}
 
+// A packet of a->lane: open it and, if it is authentic and not yet known, change what such a packet
+// may change, then unpack it, while its plaintext is in the nearest cache.
+static void open_packet(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct arrival *a)
+{
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
+	struct stream_packet p = {
+		.m = m,
+		.data = v->payload + PKT_DATA_HDR_LEN,
+		.bytes = v->payload_bytes - PKT_DATA_HDR_LEN - PKT_MAC_LEN,
+		.counter = h->counter,
+		.slot = a->slot,
+		.port_idx = a->port_idx,
+		.lane = a->lane,
+		.view = v,
+	};
+	struct aead_op op = {.key = &a->lane->key, .data = p.data, .bytes = p.bytes};
+	enum replay_verdict verdict = replay_check(&a->lane->replay, p.counter);
+
+	if (unlikely(verdict != REPLAY_FRESH)) {
+		drop_of(w, a->slot, m, replay_reason(verdict));
+		return;
+	}
+	lane_nonce(a->lane->iv, p.counter, &op);
 	stage(STAGE_OPEN);
-	if (unlikely(!aead_open(w->aead, o->lane[i]->cipher, &o->op[i]))) {
-		forged(w, o, i);
-		return false;
+	if (unlikely(!aead_open(w->aead, a->lane->cipher, &op))) {
+		forged(w, a, m);
+		return;
 	}
 	stage(STAGE_REPLAY);
-	verdict = replay_commit(&o->lane[i]->replay, o->counter[i]);
-	if (unlikely(verdict != REPLAY_FRESH)) {
-		drop_of(w, o->slot[i], o->m[i], replay_reason(verdict));
+	replay_commit(&a->lane->replay, p.counter);
+	note_authentic(w, a, v, m->data_len);
+	stage(STAGE_UNPACK);
+	stream_unpack(w, &p, w->inners);
+	if (unlikely(w->inners->n > STREAM_INNER_MAX - STREAM_INNER_OF_PACKET))
+		deliver(w, w->inners);
+}
+
+// ---------------------------------------------------------------- strip
+
+static void lane0(struct worker *w, uint32_t slot, uint32_t key_id, struct rte_mbuf *m,
+	const struct outer_view *v, uint8_t port_idx)
+{
+	struct epoch *e = session_epoch(&w->sessions[slot], key_id);
+	enum drop_reason why;
+
+	if (e == NULL && w->id != 0)
+		hand_off(w, 0, m, port_idx); // worker 0 has lane 1 of every epoch
+	else if (e == NULL)
+		drop_of(w, slot, m, DROP_KEY_RETIRED);
+	else if (w->now_ns >= e->deadline_ns)
+		drop_of(w, slot, m, DROP_KEY_EXPIRED);
+	else if (!filter_lane0(w, slot, v, port_idx, &why))
+		drop_of(w, slot, m, why);
+	else
+		w->hooks->lane0(w, m, v, port_idx, slot);
+}
+
+// Find the lane of a data packet. Returns false when it is not ours to open; then the packet went
+// elsewhere. Everything here is read only.
+static bool find_lane(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct arrival *a)
+{
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
+	uint32_t slot = pkt_key_slot(h->key_id);
+	struct session *s = session_get(w, slot);
+	struct lane_rx *lane;
+	unsigned owner, idx;
+	struct epoch *e;
+
+	if (s == NULL) {
+		drop(w, m, DROP_KEY_UNKNOWN);
 		return false;
 	}
-	note_authentic(w, o, i, told_slot);
+	if (h->lane == PKT_LANE_CONTROL) {
+		lane0(w, slot, h->key_id, m, v, a->port_idx);
+		return false;
+	}
+	e = session_epoch(s, h->key_id);
+	owner = (h->lane - 1u) % w->dp->n_workers;
+	if (owner != w->id) {
+		// What surely is no lane does not take the other worker's time.
+		if (e != NULL && e->n_rx_lanes != 0 && h->lane > e->n_rx_lanes)
+			drop_of(w, slot, m, DROP_LANE_UNKNOWN);
+		else
+			hand_off(w, owner, m, a->port_idx);
+		return false;
+	}
+	if (e == NULL) {
+		drop_of(w, slot, m, DROP_KEY_RETIRED);
+		return false;
+	}
+	if (w->now_ns >= e->deadline_ns) {
+		drop_of(w, slot, m, DROP_KEY_EXPIRED);
+		return false;
+	}
+	idx = (h->lane - 1u) / w->dp->n_workers;
+	lane = idx < e->n_rx ? e->rx[idx] : NULL;
+	if (lane == NULL) {
+		drop_of(w, slot, m, DROP_LANE_UNKNOWN);
+		return false;
+	}
+	a->key_id = h->key_id;
+	a->number = h->lane;
+	a->slot = slot;
+	a->epoch = e;
+	a->lane = lane;
 	return true;
 }
 
-// One packet after the other, so that its plaintext is unpacked from the nearest cache.
-static void open_and_unpack(struct worker *w, struct opening *o)
+static void data_packet(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct arrival *a)
 {
-	uint32_t told_slot = NO_SESSION;
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
 
-	for (unsigned i = 0; i < o->n; i++) {
-		if (unlikely(!open_packet(w, o, i, &told_slot)))
-			continue;
-		stage(STAGE_UNPACK);
-		stream_unpack(w,
-			&(struct stream_packet){
-				.m = o->m[i],
-				.data = o->op[i].data,
-				.bytes = o->op[i].bytes,
-				.counter = o->counter[i],
-				.slot = o->slot[i],
-				.port_idx = o->port_idx,
-				.lane = o->lane[i],
-				.view = &o->view[i],
-			},
-			w->inners);
-		if (w->inners->n > STREAM_INNER_MAX - STREAM_INNER_OF_PACKET)
-			deliver(w, w->inners);
+	if ((h->key_id == a->key_id && h->lane == a->number && a->key_id != 0) ||
+		find_lane(w, m, v, a))
+		open_packet(w, m, v, a);
+}
+
+static bool data_shape(const struct outer_view *v, enum drop_reason *ret_reason)
+{
+	const struct pkt_data *h = (const struct pkt_data *)v->payload;
+
+	if (h->zero != 0)
+		*ret_reason = DROP_RESERVED;
+	else if (h->counter >= LANE_HARD_LIMIT)
+		*ret_reason = DROP_COUNTER_CAP;
+	else if (v->payload_bytes > PKT_TCP_MAX_LEN)
+		*ret_reason = DROP_OVERSIZE;
+	else
+		return true;
+	return false;
+}
+
+static void datagram(
+	struct worker *w, struct rte_mbuf *m, const struct outer_view *v, struct arrival *a)
+{
+	enum drop_reason why;
+	uint32_t slot;
+
+	if (v->payload_bytes < PKT_MIN_LEN) {
+		drop(w, m, DROP_SHORT);
+		return;
 	}
-	aead_forget(w->aead);
-	if (w->inners->n > 0)
-		deliver(w, w->inners);
+	switch (v->payload[0]) {
+	case PKT_TYPE_DATA:
+		if (data_shape(v, &why))
+			data_packet(w, m, v, a);
+		else
+			drop(w, m, why);
+		return;
+	case PKT_TYPE_PUNCH:
+	case PKT_TYPE_M1:
+	case PKT_TYPE_M2:
+	case PKT_TYPE_M3:
+	case PKT_TYPE_RETRY:
+		if (filter_handshake(w, v, &slot, &why))
+			w->hooks->punt(w, m, v, a->port_idx, slot);
+		else
+			drop(w, m, why);
+		return;
+	default:
+		drop(w, m, DROP_TYPE);
+	}
+}
+
+static void foreign(struct worker *w, struct rte_mbuf *m, uint8_t port_idx)
+{
+	if (w->hooks->foreign != NULL)
+		w->hooks->foreign(w, m, port_idx);
+	else
+		drop(w, m, DROP_OUTER_FOREIGN);
+}
+
+static void strip(struct worker *w, struct rte_mbuf *m, struct arrival *a)
+{
+	const struct port *port = &w->dp->port[a->port_idx];
+	struct outer_view v;
+	enum drop_reason why;
+
+	if (unlikely(m->nb_segs != 1)) {
+		drop(w, m, DROP_RX_MULTI_SEGMENT);
+		return;
+	}
+	if (!outer_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, &v, &why)) {
+		if (why == DROP_OUTER_FOREIGN)
+			foreign(w, m, a->port_idx);
+		else
+			drop(w, m, why);
+		return;
+	}
+	if (v.be_dport != port->be_overlay_port || memcmp(v.dst_mac, port->mac, 6) != 0) {
+		foreign(w, m, a->port_idx);
+		return;
+	}
+	datagram(w, m, &v, a);
 }
 
 // ---------------------------------------------------------------- the trip
 
 static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
 {
-	struct opening o;
+	struct arrival a = {.port_idx = port_idx, .told_slot = NO_SESSION};
 
-	o.n = 0;
-	o.port_idx = port_idx;
-	stage(STAGE_CLASSIFY);
-	for (unsigned i = 0; i < n; i++)
-		strip(w, m[i], &o);
-	open_and_unpack(w, &o);
+	for (unsigned i = 0; i < n; i++) {
+		stage(STAGE_CLASSIFY);
+		strip(w, m[i], &a);
+	}
+	aead_forget(w->aead);
+	stage(STAGE_UNPACK);
+	if (w->inners->n > 0)
+		deliver(w, w->inners);
 }
 
 void wan_to_lan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
 {
 	struct stats_port *stats = &w->stats->port[port_idx];
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
-		stats->rx_bytes += m[i]->pkt_len;
+		bytes += m[i]->pkt_len;
 	}
+	stats->rx_bytes += bytes;
 	stats->rx_frames += n;
 	carry(w, port_idx, m, n);
 }

@@ -96,21 +96,10 @@ void worker_mbuf_free(struct worker *w, struct rte_mbuf **m, unsigned n)
 		rte_mempool_put_bulk(w->pool, (void **)m, plain);
 }
 
-struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigned bytes)
+void worker_mbuf_short(struct worker *w, struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = worker_mbuf(w);
-
-	if (m == NULL)
-		return NULL;
-	if (unlikely(rte_pktmbuf_tailroom(m) < bytes)) {
-		worker_drop(w, DROP_TX_MTU, 1);
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *), data, bytes);
-	m->data_len = bytes;
-	m->pkt_len = bytes;
-	return m;
+	worker_drop(w, DROP_TX_MTU, 1);
+	rte_pktmbuf_free(m);
 }
 
 // ---------------------------------------------------------------- sending

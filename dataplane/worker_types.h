@@ -179,8 +179,8 @@ bool worker_mbuf_reserve(struct worker *w, unsigned n);
 // Give back frames that were read: at once to the pool where they are the pool's own, else one by
 // one.
 void worker_mbuf_free(struct worker *w, struct rte_mbuf **m, unsigned n);
-// A copy of the first bytes of m in a fresh packet, or NULL.
-struct rte_mbuf *worker_mbuf_copy(struct worker *w, const uint8_t *data, unsigned bytes);
+// A packet could not take a frame of so many bytes: counted as DROP_TX_MTU.
+void worker_mbuf_short(struct worker *w, struct rte_mbuf *m);
 
 // Count a drop. n frames or packets.
 static inline void worker_drop(struct worker *w, enum drop_reason reason, unsigned n)
@@ -212,6 +212,49 @@ static inline struct rte_mbuf *worker_mbuf(struct worker *w)
 	m->data_len = 0;
 	m->vlan_tci = 0;
 	return m;
+}
+
+// Copy a frame. The short ones by 16 bytes, the last of which may overlap: a call of memcpy() costs
+// as much as their copy.
+static inline void worker_copy(uint8_t *to, const uint8_t *from, unsigned bytes)
+{
+	typedef uint64_t b16 __attribute__((vector_size(16), aligned(1), may_alias));
+
+	if (bytes - 16 > 128 - 16) { // shorter than 16 wraps
+		memcpy(to, from, bytes);
+		return;
+	}
+	for (unsigned at = 0; at < bytes - 16; at += 16)
+		*(b16 *)(to + at) = *(const b16 *)(from + at);
+	*(b16 *)(to + bytes - 16) = *(const b16 *)(from + bytes - 16);
+}
+
+// A copy of some bytes in a fresh packet, or NULL (counted).
+static inline struct rte_mbuf *worker_mbuf_copy(
+	struct worker *w, const uint8_t *data, unsigned bytes)
+{
+	struct rte_mbuf *m = worker_mbuf(w);
+
+	if (unlikely(m == NULL))
+		return NULL;
+	if (unlikely(rte_pktmbuf_tailroom(m) < bytes)) {
+		worker_mbuf_short(w, m);
+		return NULL;
+	}
+	worker_copy(rte_pktmbuf_mtod(m, uint8_t *), data, bytes);
+	m->data_len = bytes;
+	m->pkt_len = bytes;
+	return m;
+}
+
+// Take a packet back into the reserve, if it is one that worker_mbuf() could give.
+static inline void worker_mbuf_back(struct worker *w, struct rte_mbuf *m)
+{
+	if (likely(w->n_spare < WORKER_SPARE && m->pool == w->pool && m->nb_segs == 1 &&
+		    RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1))
+		w->spare[w->n_spare++] = m;
+	else
+		rte_pktmbuf_free(m);
 }
 
 // Buffer a frame for a port; takes the packet. Hands over when the buffer is full.
