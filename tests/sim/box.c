@@ -16,12 +16,11 @@ static_assert(BOX_SESSIONS == RT_SESSIONS && BOX_SEGMENT == RT_SEGMENT, "the rig
 
 #define IDLE_TICKS RT_SESSIONS // each looks after a share of the sessions
 
-static struct rte_mempool *pool;
+static struct rte_mempool *pool; // of all boxes
 
 void box_init(void)
 {
 	rt_rig_init(1);
-	pool = rte_mempool_lookup("rig");
 }
 
 struct box *box_create(uint8_t id, uint64_t boot_id)
@@ -29,6 +28,7 @@ struct box *box_create(uint8_t id, uint64_t boot_id)
 	struct rt_rig *r = rt_rig_create(id, 1);
 
 	r->rt->boot_id = boot_id;
+	pool = r->rt->pool;
 	return (struct box *)r;
 }
 
@@ -196,7 +196,7 @@ bool box_take(struct box *b, void (*wan)(void *ctx, const struct box_packet *p),
 
 unsigned box_mbufs_in_use(void)
 {
-	return rte_mempool_in_use_count(pool);
+	return pool == NULL ? 0 : rte_mempool_in_use_count(pool);
 }
 
 uint64_t box_drops(const struct box *b, unsigned reason)
