@@ -25,6 +25,11 @@ int config_check_hub(struct config_reader *r, struct hub_config *cfg);
 int config_check_key_source(struct config_reader *r, const char *section,
 	const char *passphrase_file, const char *credential);
 
+// Fill accounts that are not given with their defaults, where there are such accounts. The second,
+// of this key, is neither root nor the first.
+int config_check_accounts(struct config_reader *r, const char **user, const char *user_dflt,
+	const char **apart, const char *key, const char *apart_dflt);
+
 // An address that can be sent to.
 int config_check_destination(struct config_reader *r, const struct config_endpoint *ep);
 

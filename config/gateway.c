@@ -49,9 +49,16 @@ static int check_all(struct config_reader *r, struct gateway_config *cfg)
 		ret = config_check_peers(r, cfg);
 	if (ret == 0 && whole)
 		ret = check_secrets(r, cfg);
-	if (ret == 0 && cfg->dataplane.user == NULL && r->env->user_exists != NULL &&
-		r->env->user_exists(r->env->ctx, "postern"))
-		cfg->dataplane.user = "postern";
+	if (ret == 0)
+		ret = config_check_accounts(r, &cfg->dataplane.user, "postern",
+			&cfg->dataplane.dataplane_user, "gateway.dataplane_user",
+			"postern-dataplane");
+	if (ret == 0 && whole)
+		ret = config_check_accounts(r, &cfg->dataplane.user, "postern", &cfg->signer_user,
+			"gateway.signer_user", "postern-signer");
+	if (ret == 0 && whole)
+		ret = config_check_accounts(r, &cfg->dataplane.dataplane_user, "postern-dataplane",
+			&cfg->signer_user, "gateway.signer_user", "postern-signer");
 	return ret;
 }
 

@@ -115,7 +115,8 @@ struct config_segment {
 // ports and segments, keepalive_s of section policy.
 struct dataplane_config {
 	const char *run_dir;         // sockets; <run_dir>/dataplane.sock
-	const char *user;            // account to drop to, or NULL to stay
+	const char *user;            // control's account, or NULL to stay
+	const char *dataplane_user;  // never control's, never root's; NULL: nobody
 	const uint16_t *worker_cpus; // n_workers ≥ 1
 	unsigned n_workers;
 	uint16_t main_cpu; // may be a worker's CPU: the main lcore sleeps nearly always
@@ -170,6 +171,7 @@ struct gateway_config {
 	const char *name;
 	const char *network;
 	const char *state_dir;
+	const char *signer_user; // NULL: nobody
 	struct config_identity identity;
 	// NULL and 0 when the section is absent: then what enrolment stored in state_dir holds.
 	const char *hub_name;

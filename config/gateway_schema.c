@@ -58,9 +58,24 @@ static const struct config_key gateway_keys[] = {
 		.max = 31,
 		.restart = CONFIG_RESTART_BOTH,
 		.dflt_doc = "`postern` where that account exists, else none",
-		.doc = "Account that the processes change to once they are set up. `root` keeps "
-		       "them as they "
-		       "are."},
+		.doc = "Account that control changes to once it is set up. `root` keeps it, "
+		       "without root's capabilities."},
+	{.name = "dataplane_user",
+		.type = CONFIG_TYPE_USER,
+		AT(gateway_config, dataplane.dataplane_user),
+		.max = 31,
+		.restart = CONFIG_RESTART_DATAPLANE,
+		.dflt_doc = "`postern-dataplane` where that account exists, else `nobody`",
+		.doc = "Account that the data-plane changes to once it is set up. Neither `root` "
+		       "nor one of the other two."},
+	{.name = "signer_user",
+		.type = CONFIG_TYPE_USER,
+		AT(gateway_config, signer_user),
+		.max = 31,
+		.restart = CONFIG_RESTART_CONTROL,
+		.dflt_doc = "`postern-signer` where that account exists, else `nobody`",
+		.doc = "Account of the process that holds the private key. Neither `root` nor one "
+		       "of the other two."},
 };
 static const struct config_schema gateway_section = {
 	.name = "section",

@@ -70,10 +70,8 @@ int config_check_hub(struct config_reader *r, struct hub_config *cfg)
 		CONFIG_SECRET_PASSPHRASE);
 	if (ret < 0)
 		return ret;
-	if (cfg->user == NULL && r->env->user_exists != NULL &&
-		r->env->user_exists(r->env->ctx, "postern"))
-		cfg->user = "postern";
-	return 0;
+	return config_check_accounts(r, &cfg->user, "postern-hub", &cfg->signer_user,
+		"hub.signer_user", "postern-signer");
 }
 
 int config_parse_hub(const char *name, const char *text, size_t len, const struct config_env *env,

@@ -40,6 +40,7 @@ struct hub_config {
 	const char *state_dir;                // database and keys
 	const char *run_dir;                  // <run_dir>/hub.sock
 	const char *user;                     // account to drop to, or NULL to stay
+	const char *signer_user;              // never the same, never root; NULL: nobody
 	const struct config_endpoint *listen; // TCP and UDP
 	unsigned n_listen;
 	uint16_t udp2_port; // second UDP port on the same addresses, for telling NAT kinds apart; 0

@@ -65,9 +65,16 @@ static const struct config_key hub_keys[] = {
 		.type = CONFIG_TYPE_USER,
 		AT(hub_config, user),
 		.max = 31,
-		.dflt_doc = "`postern` where that account exists, else none",
-		.doc = "Account that the hub changes to once it is set up. `root` keeps it as it "
-		       "is."},
+		.dflt_doc = "`postern-hub` where that account exists, else none",
+		.doc = "Account that the hub changes to once it is set up. `root` keeps it, "
+		       "without root's capabilities."},
+	{.name = "signer_user",
+		.type = CONFIG_TYPE_USER,
+		AT(hub_config, signer_user),
+		.max = 31,
+		.dflt_doc = "`postern-signer` where that account exists, else `nobody`",
+		.doc = "Account of the process that holds the hub's private key. Neither `root` "
+		       "nor `user`."},
 };
 static const struct config_schema hub_section = {
 	.name = "section",

@@ -10,6 +10,8 @@
 #define LINE_MAX_BYTES 1024
 
 static _Atomic int max_level = LOG_INFO;
+// For a report of a crash. Two threads that log at once may mix their lines in it, no more.
+static char last[LINE_MAX_BYTES];
 
 void log_init(void)
 {
@@ -70,6 +72,13 @@ void log_vline(enum log_level level, const char *fmt, va_list ap)
 	line[head + body] = '\n';
 	ignored = write(STDERR_FILENO, line, head + body + 1);
 	(void)ignored;
+	line[head + body] = '\0';
+	memcpy(last, line, head + body + 1);
+}
+
+const char *log_last(void)
+{
+	return last;
 }
 
 const char *log_quote(char *buf, size_t size, const char *text, size_t len)

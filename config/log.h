@@ -3,8 +3,9 @@
 // One line per event on stderr, with the "<n>" prefix by which systemd tells levels apart; the one
 // thing besides configuration that every program shares.
 //
-// Any thread. Floor 4 and 5 only: leaves return errors and do not log. Never pass secret bytes;
-// text that came from outside goes through log_quote() first, so that it cannot forge a line.
+// Any thread. Floors 4 and 5 and sandbox/ only: leaves return errors and do not log. Never pass
+// secret bytes; text that came from outside goes through log_quote() first, so that it cannot forge
+// a line.
 #pragma once
 
 #include <stdarg.h>
@@ -38,6 +39,9 @@ void log_vline(enum log_level level, const char *fmt, va_list ap)
 		if (log_enabled(LOG_DEBUG))               \
 			log_line(LOG_DEBUG, __VA_ARGS__); \
 	} while (0)
+
+// The newest line that was written, for the report of a crash; "" before the first.
+const char *log_last(void);
 
 // Copy text of unknown origin with everything but printable ASCII replaced by '?'; returns buf.
 const char *log_quote(char *buf, size_t size, const char *text, size_t len);
