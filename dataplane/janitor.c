@@ -5,19 +5,19 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <bpf/libbpf.h>
 
+#include "config/log.h"
+#include "dataplane/policy.h"
 #include "dataplane/worker_types.h"
 #include "dataplane/xdp.h"
+#include "sandbox/crash.h"
 
 struct janitor {
 	int fd;
-	pid_t pid;
 };
 
 struct chore {
@@ -25,19 +25,6 @@ struct chore {
 	uint32_t prog_id;
 	uint32_t flags;
 };
-
-static void keep_one_capability(void)
-{
-	static const cap_value_t keep[] = {CAP_NET_ADMIN};
-	cap_t caps = cap_init();
-
-	if (caps == NULL)
-		return;
-	if (cap_set_flag(caps, CAP_PERMITTED, 1, keep, CAP_SET) == 0 &&
-		cap_set_flag(caps, CAP_EFFECTIVE, 1, keep, CAP_SET) == 0)
-		(void)cap_set_proc(caps);
-	cap_free(caps);
-}
 
 // Only what is still the program that we put there.
 static void detach(const struct chore *c)
@@ -50,7 +37,7 @@ static void detach(const struct chore *c)
 		(void)bpf_xdp_detach((int)c->ifindex, c->flags, NULL);
 }
 
-static _Noreturn void work(int fd)
+static _Noreturn void work(const struct dataplane_config *cfg, int fd)
 {
 	struct chore chores[PORTS_MAX], c;
 	unsigned n = 0;
@@ -60,10 +47,14 @@ static _Noreturn void work(int fd)
 	signal(SIGINT, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "postern-janitor");
 	for (int other = 3; other < 1024; other++) {
-		if (other != fd)
+		if (other != fd && other != crash_fd())
 			close(other);
 	}
-	keep_one_capability();
+	crash_init_fd("postern-janitor", crash_fd());
+	if (policy_enter_janitor(cfg) < 0) {
+		log_error("the janitor cannot give its privileges up");
+		_exit(1);
+	}
 	while (recv(fd, &c, sizeof(c), 0) == sizeof(c)) {
 		if (c.ifindex != 0 && n < PORTS_MAX) {
 			chores[n++] = c;
@@ -76,10 +67,11 @@ static _Noreturn void work(int fd)
 	_exit(0);
 }
 
-int janitor_start(struct janitor **ret_janitor)
+int janitor_start(const struct dataplane_config *cfg, struct janitor **ret_janitor)
 {
 	struct janitor *j = calloc(1, sizeof(*j));
 	int fds[2];
+	pid_t pid;
 	int err;
 
 	if (j == NULL)
@@ -88,15 +80,15 @@ int janitor_start(struct janitor **ret_janitor)
 		err = -errno;
 		goto free_janitor;
 	}
-	j->pid = fork();
-	if (j->pid < 0) {
+	pid = fork();
+	if (pid < 0) {
 		err = -errno;
 		close(fds[0]);
 		close(fds[1]);
 		goto free_janitor;
 	}
-	if (j->pid == 0)
-		work(fds[1]);
+	if (pid == 0)
+		work(cfg, fds[1]);
 	close(fds[1]);
 	j->fd = fds[0];
 	*ret_janitor = j;
@@ -117,11 +109,13 @@ void janitor_add(struct janitor *j, unsigned ifindex, uint32_t prog_id, uint32_t
 void janitor_clean(struct janitor *j)
 {
 	struct chore now = {0};
+	char end;
 
 	if (j == NULL)
 		return;
 	(void)send(j->fd, &now, sizeof(now), MSG_NOSIGNAL);
-	while (waitpid(j->pid, NULL, 0) < 0 && errno == EINTR)
+	// It says nothing: what comes is its end.
+	while (recv(j->fd, &end, sizeof(end), 0) < 0 && errno == EINTR)
 		;
 	close(j->fd);
 	free(j);

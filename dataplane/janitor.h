@@ -9,10 +9,11 @@
 
 #include <stdint.h>
 
+struct dataplane_config;
 struct janitor;
 
 // Fork it; before threads are made. errors: -errno.
-int janitor_start(struct janitor **ret_janitor);
+int janitor_start(const struct dataplane_config *cfg, struct janitor **ret_janitor);
 
 // Remember that this program is on this interface.
 void janitor_add(struct janitor *j, unsigned ifindex, uint32_t prog_id, uint32_t flags);

@@ -2,7 +2,7 @@
 #include "dataplane/link.h"
 
 #include <errno.h>
-#include <pwd.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"
 #include "dataplane/worker.h"
+#include "sandbox/account.h"
 
 #define MESSAGES_BURST 32
 // The kernel fills the room that aligning the control message leaves: what comes must be closed.
@@ -143,6 +144,11 @@ static void send_hello(struct link_server *link)
 
 // ---------------------------------------------------------------- from control
 
+static int duplicate(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static int attach_rings(const struct message *m, struct ring_set **ret_rings)
 {
 	static const struct {
@@ -165,7 +171,7 @@ static int attach_rings(const struct message *m, struct ring_set **ret_rings)
 		rings->ring[i] = SEALED_RING_INIT;
 	// What was not taken over is closed with the message.
 	for (unsigned i = 0; i < RING_KINDS && err == 0; i++) {
-		int head = dup(m->fds[2 * i]), body = dup(m->fds[2 * i + 1]);
+		int head = duplicate(m->fds[2 * i]), body = duplicate(m->fds[2 * i + 1]);
 
 		err = sealed_ring_attach(
 			head, body, shape[i].bytes, shape[i].slots, &rings->ring[i]);
@@ -177,7 +183,7 @@ static int attach_rings(const struct message *m, struct ring_set **ret_rings)
 		}
 	}
 	if (err == 0) {
-		rings->doorbell_fd = dup(m->fds[2 * RING_KINDS]);
+		rings->doorbell_fd = duplicate(m->fds[2 * RING_KINDS]);
 		err = rings->doorbell_fd < 0 ? -errno : 0;
 	}
 	if (err < 0) {
@@ -418,29 +424,35 @@ int link_fd(const struct link_server *link)
 	return link->epoll_fd;
 }
 
-// The socket is made as root; control runs under the configured account alone.
-static int give_to_user(const struct link_server *link)
+// The socket is made as root, in a directory of control's, for control's account alone. What stands
+// under the name is not followed: the directory's owner could have put a link there.
+static int give_to_control(const struct link_server *link)
 {
-	const char *user = link->rt->cfg->user;
-	const struct passwd *pw = user != NULL && geteuid() == 0 ? getpwnam(user) : NULL;
+	const struct account to = account_find(link->rt->cfg->user, NULL);
 
-	return pw != NULL && chown(link->path, pw->pw_uid, pw->pw_gid) < 0 ? -errno : 0;
+	return to.change && lchown(link->path, to.uid, to.gid) < 0 ? -errno : 0;
 }
 
 static int listen_at(struct link_server *link)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct epoll_event ev = {.events = EPOLLIN};
+	mode_t mask;
+	int err;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", link->path);
 	link->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (link->listen_fd < 0)
 		return -errno;
 	(void)unlink(link->path);
-	if (bind(link->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-		chmod(link->path, 0660) < 0 || listen(link->listen_fd, 4) < 0)
-		return -errno;
-	if (give_to_user(link) < 0)
+	mask = umask(0177);
+	err = bind(link->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
+	umask(mask);
+	if (err == 0)
+		err = give_to_control(link);
+	if (err < 0)
+		return err;
+	if (listen(link->listen_fd, 4) < 0)
 		return -errno;
 	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (link->epoll_fd < 0 ||
@@ -477,10 +489,9 @@ void link_destroy(struct link_server *link)
 	drop_fresh(link);
 	if (link->conn_fd >= 0)
 		close(link->conn_fd);
-	if (link->listen_fd >= 0) {
+	// The name stays: the next one replaces it.
+	if (link->listen_fd >= 0)
 		close(link->listen_fd);
-		(void)unlink(link->path);
-	}
 	if (link->epoll_fd >= 0)
 		close(link->epoll_fd);
 	free(link);

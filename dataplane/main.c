@@ -4,17 +4,16 @@
 // rest.
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
+#include <malloc.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -31,9 +30,12 @@
 #include "dataplane/link.h"
 #include "config/log.h"
 #include "dataplane/netdev.h"
+#include "dataplane/notify.h"
+#include "dataplane/policy.h"
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"
 #include "dataplane/worker.h"
+#include "sandbox/crash.h"
 #include "version.h"
 
 #define TICK_MS          50
@@ -292,31 +294,6 @@ static int make_workers(struct runtime *rt)
 	return err;
 }
 
-// From root to the configured account. Sockets, maps and memory stay open; nothing later needs a
-// capability, except taking our XDP programs off at the end, which is the janitor's.
-static int drop_privileges(const struct dataplane_config *cfg)
-{
-	const struct passwd *pw;
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		log_warning("cannot give up gaining privileges: %s", strerror(errno));
-	if (cfg->user != NULL && geteuid() == 0) {
-		pw = getpwnam(cfg->user);
-		if (pw == NULL) {
-			log_error("gateway.user: there is no account %s", cfg->user);
-			return -ENOENT;
-		}
-		if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-			setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0) {
-			log_error("cannot become %s: %s", cfg->user, strerror(errno));
-			return -errno;
-		}
-	}
-	// Keys are in our memory: no core file, no ptrace by others of the same account.
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return 0;
-}
-
 // ---------------------------------------------------------------- run
 
 struct clock_ticks {
@@ -375,22 +352,30 @@ static void on_tick(struct runtime *rt, struct link_server *link, struct clock_t
 		stats_collect(rt);
 	if (ticks->watchdog_us != 0 && now_us >= ticks->watchdog_due_us) {
 		ticks->watchdog_due_us = now_us + ticks->watchdog_us / WATCHDOG_DIVISOR;
-		sd_notify(0, "WATCHDOG=1");
+		notify_send("WATCHDOG=1");
 	}
 }
 
-static int serve(struct runtime *rt, struct link_server *link, int signal_fd)
+static int open_timer(void)
 {
-	struct itimerspec tick = {
+	static const struct itimerspec tick = {
 		.it_interval.tv_nsec = TICK_MS * 1000000, .it_value.tv_nsec = TICK_MS * 1000000};
-	int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0 || timerfd_settime(fd, 0, &tick, NULL) < 0) {
+		log_error("no timer: %s", strerror(errno));
+		return -errno;
+	}
+	return fd;
+}
+
+static int serve(struct runtime *rt, struct link_server *link, int signal_fd, int timer_fd)
+{
 	struct pollfd fds[3] = {{.fd = link_fd(link), .events = POLLIN},
 		{.fd = timer_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
 	struct clock_ticks ticks = {0};
 	uint64_t ignored;
 
-	if (timer_fd < 0 || timerfd_settime(timer_fd, 0, &tick, NULL) < 0)
-		return -errno;
 	(void)sd_watchdog_enabled(0, &ticks.watchdog_us);
 	while ((fds[2].revents & POLLIN) == 0) {
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
@@ -400,7 +385,6 @@ static int serve(struct runtime *rt, struct link_server *link, int signal_fd)
 		if (read(timer_fd, &ignored, sizeof(ignored)) > 0)
 			on_tick(rt, link, &ticks);
 	}
-	close(timer_fd);
 	return 0;
 }
 
@@ -415,12 +399,18 @@ static void tell_janitor(const struct runtime *rt, struct janitor *janitor)
 	}
 }
 
-static void wind_down(struct runtime *rt)
+static void stop_workers(struct runtime *rt)
 {
 	for (unsigned i = 0; i < rt->dp.n_workers && rt->worker[i] != NULL; i++)
 		worker_stop(rt->worker[i]);
 	for (unsigned i = 0; i < rt->dp.n_workers && rt->worker[i] != NULL; i++)
 		worker_join(rt->worker[i]);
+}
+
+// After a start that failed half-way, with all our privileges.
+static void take_back(struct runtime *rt)
+{
+	stop_workers(rt);
 	for (unsigned i = 0; i < rt->dp.n_ports; i++)
 		port_close(&rt->dp.port[i], &rt->port[i]);
 	for (unsigned i = 0; i < rt->dp.n_workers; i++)
@@ -463,31 +453,41 @@ static int run(struct runtime *rt, int signal_fd)
 {
 	struct link_server *link = NULL;
 	struct janitor *janitor = NULL;
-	int err = 0;
+	int timer_fd = -1, err;
 
-	// Without an account to become we stay root and need no help.
-	if (rt->cfg->user != NULL && geteuid() == 0)
-		err = janitor_start(&janitor);
+	notify_open();
+	err = janitor_start(rt->cfg, &janitor);
 	if (err == 0)
 		err = start(rt);
-	if (err == 0 && janitor != NULL)
+	if (err == 0)
 		tell_janitor(rt, janitor);
 	if (err == 0)
 		err = link_create(rt, &link);
 	for (unsigned i = 0; err == 0 && i < rt->dp.n_workers; i++)
 		err = worker_launch(rt->worker[i]);
 	if (err == 0)
-		err = drop_privileges(rt->cfg);
+		err = timer_fd = open_timer();
+	if (err >= 0) {
+		sandbox_lock_memory();
+		err = policy_enter(rt);
+		if (err < 0)
+			log_error("privileges cannot be given up: %s", strerror(-err));
+	}
 	if (err == 0) {
 		log_info("ready: %u worker%s, %s polling, AES %s", rt->dp.n_workers,
 			rt->dp.n_workers == 1 ? "" : "s", config_polling_name(rt->cfg->polling),
 			rt->aes_hw ? "in hardware" : "not in hardware");
-		sd_notify(0, "READY=1");
-		err = serve(rt, link, signal_fd);
-		sd_notify(0, "STOPPING=1");
+		notify_send("READY=1");
+		err = serve(rt, link, signal_fd, timer_fd);
+		notify_send("STOPPING=1");
+		stop_workers(rt);
+		janitor_clean(janitor);
+		// The kernel closes the rest: a driver's own clean-up makes calls that are
+		// forbidden by now.
+		_exit(err < 0 ? 1 : 0);
 	}
 	link_destroy(link);
-	wind_down(rt);
+	take_back(rt);
 	janitor_clean(janitor);
 	return err;
 }
@@ -505,10 +505,17 @@ int main(int argc, char **argv)
 	status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
+	(void)mallopt(M_ARENA_MAX, 1); // further ones would grow by mprotect()
+	if (sandbox_begin() < 0) {
+		log_error("prctl does not work here: %s", strerror(errno));
+		return 1;
+	}
 	if (config_load_dataplane(options.config, &cfg, &cfg_err) < 0) {
 		config_error_print(stderr, &cfg_err);
 		return EXIT_CONFIG;
 	}
+	(void)mkdir(cfg->run_dir, 0755);
+	crash_init("postern-dataplane", cfg->run_dir);
 	// Blocked before threads are made, so that only the main thread hears of an end.
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

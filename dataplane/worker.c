@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #include "dataplane/runtime.h"
 #include "dataplane/stats.h"
 #include "dataplane/wan_to_lan.h"
+#include "sandbox/crash.h"
 
 #define CLOCK_NS_PER_S    1000000000ull
 // With a descriptor to wait on for every queue, frames end a sleep at once; what a sleep delays
@@ -182,9 +184,11 @@ static int worker_main(void *arg)
 	struct stats_worker *stats = rt->w.stats;
 
 	prctl(PR_SET_TIMERSLACK, 1000);
+	crash_thread();
 	worker_clock(rt);
 	rt->busy_at_ns = rt->w.now_ns;
 	fdb_reader_online(rt->w.dp->fdb, rt->w.id);
+	atomic_store(&rt->state, WORKER_RUNNING);
 	while (atomic_load_explicit(&rt->state, memory_order_relaxed) != WORKER_STOPPING) {
 		unsigned n;
 
@@ -206,10 +210,11 @@ static int worker_main(void *arg)
 
 int worker_launch(struct worker_rt *rt)
 {
-	int err;
+	int err = rte_eal_remote_launch(worker_main, rt, rt->lcore);
 
-	atomic_store(&rt->state, WORKER_RUNNING);
-	err = rte_eal_remote_launch(worker_main, rt, rt->lcore);
+	// Until it has made the calls that only a start needs (policy.h).
+	while (err == 0 && atomic_load(&rt->state) == WORKER_STARTING)
+		sched_yield();
 	return err;
 }
 

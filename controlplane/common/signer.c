@@ -18,6 +18,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "sandbox/crash.h"
+
 #define END_TIMEOUT_MS 1000
 
 struct signer {
@@ -91,8 +93,11 @@ static int start(const char *path, int socket, pid_t *ret_pid)
 		err = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (err == 0)
 		err = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (err == 0 && crash_fd() >= 0)
+		err = posix_spawn_file_actions_adddup2(&actions, crash_fd(), SIGNER_CRASH_FD);
 	if (err == 0)
-		err = posix_spawn_file_actions_addclosefrom_np(&actions, SIGNER_FD + 1);
+		err = posix_spawn_file_actions_addclosefrom_np(
+			&actions, crash_fd() >= 0 ? SIGNER_CRASH_FD + 1 : SIGNER_CRASH_FD);
 	if (err == 0)
 		err = posix_spawn(ret_pid, path, &actions, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);

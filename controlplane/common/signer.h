@@ -23,7 +23,7 @@ struct signer;
 
 // Start the signer: $POSTERN_LIBEXEC/postern-signer, else the one beside this program, else that of
 // ../libexec/postern. The child gets no environment but CREDENTIALS_DIRECTORY and no descriptor but
-// its socket and stderr.
+// its socket, stderr and the file for the report of a crash.
 //
 // errors:  IDENTITY_ERR_SIGNER_MISSING
 enum identity_error signer_spawn(struct signer **ret_signer);

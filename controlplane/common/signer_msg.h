@@ -19,6 +19,7 @@
 #define SIGNER_BUCKET_PER_S  500u  // ... and then per second
 #define SIGNER_SIGNATURE_LEN 64u
 #define SIGNER_FD            3 // where the signer finds its socket
+#define SIGNER_CRASH_FD      4 // and, perhaps, the file for the report of a crash
 
 enum signer_op {
 	SIGNER_OP_OPEN = 2,     // allowed once, before the sandbox: body is struct signer_open

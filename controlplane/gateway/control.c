@@ -12,6 +12,7 @@
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
+#include "controlplane/gateway/policy.h"
 #include "config/log.h"
 
 #define TICK_MS       1000
@@ -243,10 +244,9 @@ static int start(struct control *c)
 		return err;
 	// Not being enrolled is no reason to stop: the API tells what to do, SIGHUP tries again.
 	control_identity_load(c);
-	err = privileges_drop(
-		c->config->dataplane.user, c->config->dataplane.run_dir, c->config->state_dir);
+	err = policy_become(c);
 	if (err < 0) {
-		log_error("privileges cannot be dropped: %s", strerror(-err));
+		log_error("privileges cannot be given up: %s", strerror(-err));
 		return err;
 	}
 	err = state_load(c);
@@ -266,7 +266,11 @@ static int start(struct control *c)
 	watch_clock(c);
 	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
 	uv_prepare_start(&c->flush, on_flush);
-	return 0;
+	// What came from outside has not been read yet: that is the loop's.
+	err = policy_enter(c);
+	if (err < 0)
+		log_error("cannot shut itself in: %s", strerror(-err));
+	return err;
 }
 
 static void close_handle(uv_handle_t *handle, void *)
@@ -330,7 +334,6 @@ int control_run(const char *config_path, struct gateway_config *config)
 
 	if (c == NULL)
 		return 1;
-	privileges_harden();
 	c->config = config;
 	c->config_path = strdup(config_path);
 	c->clock_fd = -1;

@@ -286,7 +286,3 @@ void silence_attached(struct control *c, const struct link_hello *hello);
 // by_socket: bit n: the data-plane serves port n of the configuration by a socket of the kernel.
 int silence_hold(const struct gateway_config *config, uint16_t by_socket);
 int silence_release(const struct gateway_config *config);
-
-// privileges.c
-void privileges_harden(void); // keys come into this memory: no core, no ptrace by the same user
-int privileges_drop(const char *user, const char *run_dir, const char *state_dir);

@@ -6,12 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <pwd.h>
-#include <unistd.h>
 #include <sodium.h>
 
 #include "controlplane/common/clock.h"
 #include "config/log.h"
+#include "sandbox/account.h"
 #include "wire/der_list.h"
 
 int control_sign(void *ctx, const char *label, const void *msg, size_t len, uint8_t sig[64])
@@ -73,7 +72,7 @@ static int hs_check_cert(void *ctx, enum hs_field kind, const struct der_list *f
 static int unlock(struct control *c)
 {
 	const struct config_identity *cfg = &c->config->identity;
-	const char *user = c->config->dataplane.user;
+	const struct account user = account_find(c->config->signer_user, "nobody");
 	struct identity_source source = {
 		.passphrase_file = cfg->passphrase_file,
 		.key_credential = cfg->key_credential,
@@ -84,14 +83,10 @@ static int unlock(struct control *c)
 	snprintf(key_file, sizeof(key_file), "%s/%s", c->config->state_dir, ENROL_FILE_KEY);
 	source.key_file = key_file;
 	err = signer_spawn(&c->signer);
-	if (err == IDENTITY_OK && geteuid() == 0 && user != NULL) {
-		struct passwd *pw = getpwnam(user);
-
-		if (pw != NULL)
-			signer_set_user(c->signer, pw->pw_uid, pw->pw_gid);
-	}
-	if (err == IDENTITY_OK)
+	if (err == IDENTITY_OK) {
+		signer_set_user(c->signer, user.uid, user.gid);
 		err = signer_open_key(c->signer, &source);
+	}
 	if (err == IDENTITY_OK)
 		return signer_public(c->signer, c->my_pk);
 	if (err == IDENTITY_ERR_NO_FILE)

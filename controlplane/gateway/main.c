@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sodium.h>
+#include <sys/stat.h>
 
 #include "config/gateway.h"
 #include "config/log.h"
 #include "controlplane/gateway/control.h"
+#include "sandbox/crash.h"
+#include "sandbox/sandbox.h"
 #include "version.h"
 
 #define CONFIG_DEFAULT "/etc/postern/gateway.yaml"
@@ -76,8 +79,8 @@ int main(int argc, char **argv)
 
 	log_init();
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (sodium_init() < 0) {
-		log_error("libsodium does not start");
+	if (sandbox_begin() < 0 || sodium_init() < 0) {
+		log_error("prctl or libsodium does not work here");
 		return 1;
 	}
 	if (config_load_gateway(o.config, &config, &err) < 0) {
@@ -86,5 +89,7 @@ int main(int argc, char **argv)
 	}
 	if (o.silence != NULL)
 		return silence(config, strcmp(o.silence, "on") == 0);
+	mkdir(config->dataplane.run_dir, 0755);
+	crash_init("postern-control", config->dataplane.run_dir);
 	return control_run(o.config, config);
 }

@@ -17,7 +17,8 @@
 #include "controlplane/hub/discovery.h"
 #include "controlplane/hub/knock.h"
 #include "controlplane/hub/links.h"
-#include "controlplane/hub/privileges.h"
+#include "controlplane/hub/policy.h"
+#include "sandbox/account.h"
 #include "controlplane/hub/records.h"
 
 #define DAY_S            86400u
@@ -362,10 +363,9 @@ static int open_signer(struct hub *h, struct hub_error *ret_error)
 	src.key_file = path;
 	why = signer_spawn(&h->signer);
 	if (why == IDENTITY_OK) {
-		struct privileges_user user = privileges_lookup(h->cfg->user);
+		const struct account user = account_find(h->cfg->signer_user, "nobody");
 
-		if (user.found)
-			signer_set_user(h->signer, user.uid, user.gid);
+		signer_set_user(h->signer, user.uid, user.gid);
 		why = signer_open_key(h->signer, &src);
 	}
 	if (why != IDENTITY_OK) {
@@ -429,7 +429,7 @@ static int bring_up(struct hub *h, struct hub_error *e)
 	if (err == 0)
 		err = open_signer(h, e);
 	if (err == 0)
-		err = privileges_drop(h->cfg, e);
+		err = policy_become(h->cfg, e);
 	if (err == 0)
 		err = open_store(h, e);
 	h->ops.store = h->store;
@@ -454,6 +454,17 @@ static int bring_up(struct hub *h, struct hub_error *e)
 	return err;
 }
 
+// A hub that cannot sign is of no use: whoever runs the loop ends it, the supervisor starts both.
+static void on_signer(uv_poll_t *poll, int, int)
+{
+	struct hub *h = poll->data;
+
+	log_error("postern-signer has ended: nothing can be signed any more; stopping, so that the "
+		  "supervisor starts both afresh");
+	uv_poll_stop(poll);
+	uv_stop(h->loop);
+}
+
 int hub_create(uv_loop_t *loop, const struct hub_config *cfg, struct hub **ret_hub,
 	struct hub_error *ret_error)
 {
@@ -474,6 +485,8 @@ int hub_create(uv_loop_t *loop, const struct hub_config *cfg, struct hub **ret_h
 	};
 	gates_init(&h->gates);
 	err = bring_up(h, ret_error);
+	if (err == 0)
+		err = uv_poll_init(loop, &h->signer_poll, signer_fd(h->signer));
 	if (err < 0) {
 		if (ret_error->message[0] == '\0')
 			hub_error_set(ret_error, "See the lines before this one.",
@@ -485,6 +498,8 @@ int hub_create(uv_loop_t *loop, const struct hub_config *cfg, struct hub **ret_h
 	h->housekeeping.data = h;
 	h->housekeeping_on = true;
 	uv_timer_start(&h->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+	h->signer_poll.data = h;
+	uv_poll_start(&h->signer_poll, UV_READABLE | UV_DISCONNECT, on_signer);
 	*ret_hub = h;
 	return 0;
 }
@@ -505,6 +520,13 @@ static void on_housekeeping_closed(uv_handle_t *handle)
 	free_hub(handle->data);
 }
 
+static void on_signer_poll_closed(uv_handle_t *handle)
+{
+	struct hub *h = handle->data;
+
+	uv_close((uv_handle_t *)&h->housekeeping, on_housekeeping_closed);
+}
+
 void hub_destroy(struct hub *h)
 {
 	if (h == NULL)
@@ -518,7 +540,7 @@ void hub_destroy(struct hub *h)
 	discovery_destroy(h->discovery);
 	// Links close through the loop and look at nothing of the hub then.
 	if (h->housekeeping_on)
-		uv_close((uv_handle_t *)&h->housekeeping, on_housekeeping_closed);
+		uv_close((uv_handle_t *)&h->signer_poll, on_signer_poll_closed);
 	else
 		free_hub(h);
 }

@@ -64,6 +64,7 @@ struct hub {
 	struct discovery *discovery;
 	struct rpc_server *rpc;
 	uv_timer_t housekeeping;
+	uv_poll_t signer_poll; // its end is ours
 	bool housekeeping_on;
 	unsigned n_housekeepings;
 	uint8_t *list; // the signed revocation list

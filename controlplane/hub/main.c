@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 #include <sodium.h>
@@ -20,7 +21,9 @@
 #include "config/hub.h"
 #include "config/log.h"
 #include "controlplane/hub/hub.h"
+#include "controlplane/hub/policy.h"
 #include "controlplane/hub/silence.h"
+#include "sandbox/crash.h"
 #include "version.h"
 
 #define DEFAULT_CONFIG "/etc/postern/hub.yaml"
@@ -156,6 +159,8 @@ static int run_hub(const struct hub_config *cfg)
 	uv_loop_t loop;
 
 	signal(SIGPIPE, SIG_IGN);
+	mkdir(cfg->run_dir, 0755);
+	crash_init("postern-hub", cfg->run_dir);
 	if (uv_loop_init(&loop) < 0)
 		return EXIT_FAILED;
 	if (hub_create(&loop, cfg, &r.hub, &e) < 0) {
@@ -168,9 +173,15 @@ static int run_hub(const struct hub_config *cfg)
 		r.signals[i].data = &r;
 		uv_signal_start(&r.signals[i], on_signal, numbers[i]);
 	}
+	if (policy_enter(cfg) < 0) {
+		log_error("cannot shut itself in");
+		return EXIT_FAILED;
+	}
 	log_notice("postern-hub %s serves %s as %s", POSTERN_VERSION, cfg->network, cfg->name);
 	sd_notify(0, "READY=1");
 	uv_run(&loop, UV_RUN_DEFAULT);
+	if (r.hub != NULL) // not by a signal: its signer is gone
+		return EXIT_FAILED;
 	uv_loop_close(&loop);
 	return EXIT_OK;
 }
@@ -227,7 +238,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_init();
-	if (sodium_init() < 0)
+	if (sandbox_begin() < 0 || sodium_init() < 0)
 		return EXIT_FAILED;
 	if (config_load_hub(path, &cfg, &cerr) < 0) {
 		config_error_print(stderr, &cerr);

@@ -2,22 +2,26 @@
 // postern-signer: holds the private key, and signs.
 //
 // Started by control or the hub with a SOCK_SEQPACKET socket as descriptor 3. Reads one request to
-// open or make the key, shuts itself in (sandbox.h), then answers requests until the other end
+// open or make the key, shuts itself in (policy.h), then answers requests until the other end
 // closes.
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "controlplane/common/identity.h"
 #include "config/log.h"
-#include "controlplane/signer/sandbox.h"
+#include "controlplane/signer/policy.h"
 #include "controlplane/signer/serve.h"
+#include "sandbox/crash.h"
+#include "sandbox/sandbox.h"
 #ifdef SIGNER_TEST_HOOK
 #include "controlplane/signer/test_hook.h"
 #endif
@@ -97,7 +101,8 @@ static bool begin(struct key *key)
 	if (!receive(&m) || !serve_parse_open(m.bytes, m.len, &request, &open))
 		return false;
 	err = load_key((enum signer_op)request.op, &open, key);
-	if (err == IDENTITY_OK && sandbox_close(SIGNER_FD, open.drop_uid, open.drop_gid) < 0)
+	if (err == IDENTITY_OK &&
+		policy_enter(SIGNER_FD, SIGNER_CRASH_FD, open.drop_uid, open.drop_gid) < 0)
 		err = IDENTITY_ERR_SANDBOX;
 	reply.op = (uint16_t)(request.op + 1);
 	reply.seq = request.seq;
@@ -130,6 +135,7 @@ int main(void)
 	struct key *key;
 
 	log_init();
+	umask(077);
 	if (sandbox_begin() < 0 || sodium_init() < 0) {
 		log_error("postern-signer cannot start: prctl or libsodium failed");
 		return EXIT_FAILURE;
@@ -140,6 +146,7 @@ int main(void)
 			"hand: see postern-control -h\n");
 		return 2;
 	}
+	crash_init_fd("postern-signer", fcntl(SIGNER_CRASH_FD, F_GETFD) < 0 ? -1 : SIGNER_CRASH_FD);
 	key = sodium_malloc(sizeof(*key)); // locked, between guard pages
 	if (key == NULL) {
 		log_error("no locked memory for the key: raise RLIMIT_MEMLOCK (LimitMEMLOCK=)");

@@ -66,7 +66,7 @@ static inline void test_hook(const uint8_t *bytes, size_t len)
 		syscall(SYS_read, 0, &q, 1);
 		break;
 	case TEST_WRITE_OTHER_FD:
-		syscall(SYS_write, 2, "x", 1);
+		syscall(SYS_write, 1, "x", 1);
 		break;
 	case TEST_KILL:
 		syscall(SYS_kill, syscall(SYS_getppid), 0);

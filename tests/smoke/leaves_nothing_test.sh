@@ -14,7 +14,8 @@ check "two sites come up" sites_up
 site_stop gwA
 sleep 0.2
 [ "$(xdp_left)" -eq 0 ] || fail "a program stays attached after an orderly end"
-[ -z "$(ls "$SITES_DIR"/gwA/run/*.sock 2>/dev/null)" ] || fail "a socket stays: $(ls "$SITES_DIR/gwA/run")"
+# The data-plane may not remove names any more when it ends: its socket stays, refusing, until the next one.
+[ ! -e "$SITES_DIR/gwA/run/control.sock" ] || fail "a socket stays: $(ls "$SITES_DIR/gwA/run")"
 [ "$(tables | wc -l)" -eq 1 ] || fail "not one nft table stays: $(tables)"
 check "the table can be taken away" in_ns gwA "$CONTROL" -c "$SITES_DIR/gwA/gateway.yaml" --silence off
 [ "$(tables)" = "$before" ] || fail "nft tables stay: $(tables)"

@@ -19,7 +19,7 @@ skip() { echo "skipped: $*" && exit 125; }
 
 fail() {
 	echo "FAILED: $*" >&2
-	sites_logs 12 >&2
+	sites_logs ${SMOKE_LOG_LINES:-12} >&2
 	exit 1
 }
 
