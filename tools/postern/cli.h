@@ -78,6 +78,16 @@ int report_json(json_t *result);
 json_t *client_call(
 	const struct options *o, enum daemon d, const char *method, json_t *params, int *ret_exit);
 
+// The directory of the daemon's socket and reports. Returns EXIT_OK, or after report_error().
+int client_run_dir(const struct options *o, enum daemon d, char *buf, size_t size);
+
+// ---- reports of crashes (crashes.c)
+
+// The newest crash of each process that left a report in run_dir, newest first: array of {process,
+// at, cause, where, file}. Needs no daemon.
+json_t *crashes_read(const char *run_dir);
+void crashes_print(const json_t *crashes); // nothing where there are none
+
 // ---- output (table.c, text.c)
 
 struct table;

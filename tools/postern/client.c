@@ -25,7 +25,7 @@ static const struct daemon_facts {
 
 // The run_dir a configuration file names. Only a file the person named is worth an error: with none
 // given, a gateway's operator need not be able to read the default one.
-static int run_dir_of(const struct options *o, enum daemon d, char *buf, size_t size)
+int client_run_dir(const struct options *o, enum daemon d, char *buf, size_t size)
 {
 	const char *path = options_config_path(o, d);
 	struct dataplane_config *gateway;
@@ -65,7 +65,7 @@ static int dial(const struct options *o, enum daemon d, int *ret_fd)
 	if (o->socket != NULL) {
 		snprintf(path, sizeof(path), "%s", o->socket);
 	} else {
-		err = run_dir_of(o, d, dir, sizeof(dir));
+		err = client_run_dir(o, d, dir, sizeof(dir));
 		if (err != EXIT_OK)
 			return err;
 		snprintf(path, sizeof(path), "%s/%s", dir, f->socket);

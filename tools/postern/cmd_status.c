@@ -66,7 +66,7 @@ static void print_dataplane(const json_t *dp)
 	line("data-plane", state, rest);
 }
 
-static void print_status(const json_t *s)
+static void print_status(const json_t *s, const json_t *crashes)
 {
 	const json_t *hub = json_object_get(s, "hub"), *peers = json_object_get(s, "peers");
 	const json_t *ports = json_object_get(s, "ports"), *p;
@@ -92,9 +92,11 @@ static void print_status(const json_t *s)
 			since);
 		line("loop", "cut", rest);
 	}
-	printf("%-12s %.0f up, %.0f connecting, %.0f idle\n\n", "peers",
+	printf("%-12s %.0f up, %.0f connecting, %.0f idle\n", "peers",
 		member_number(peers, "up", 0), member_number(peers, "connecting", 0),
 		member_number(peers, "idle", 0));
+	crashes_print(crashes);
+	putchar('\n');
 
 	t = table_create("PORT|ROLE|KIND|INTERFACE|STATE|>MTU|ADDRESS");
 	json_array_foreach (ports, i, p) {
@@ -115,16 +117,27 @@ static void print_status(const json_t *s)
 int cmd_status(int argc, char **argv)
 {
 	struct options o = {};
-	json_t *s;
+	json_t *s, *crashes;
+	char dir[256];
 	int ret;
 
 	options_parse(&argp, argc, argv, NULL, &o);
-	s = client_call(&o, DAEMON_GATEWAY, "status", NULL, &ret);
-	if (s == NULL)
+	ret = client_run_dir(&o, DAEMON_GATEWAY, dir, sizeof(dir));
+	if (ret != EXIT_OK)
 		return ret;
-	if (o.json)
-		return report_json(s);
-	print_status(s);
-	json_decref(s);
-	return EXIT_OK;
+	crashes = crashes_read(dir);
+	s = client_call(&o, DAEMON_GATEWAY, "status", NULL, &ret);
+	if (s == NULL) {
+		if (!o.json) // perhaps that is why it does not answer
+			crashes_print(crashes);
+	} else if (o.json) {
+		json_object_set(s, "crashes", crashes);
+		ret = report_json(s);
+	} else {
+		print_status(s, crashes);
+		json_decref(s);
+		ret = EXIT_OK;
+	}
+	json_decref(crashes);
+	return ret;
 }
