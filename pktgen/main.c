@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pktgen/options.h"
+#include "pktgen/plot.h"
 #include "pktgen/report.h"
 #include "pktgen/rfc2544.h"
 #include "pktgen/rig.h"
@@ -40,15 +41,24 @@ static int save(const char *path, json_t *object)
 	return 0;
 }
 
-static int run_once(const struct options *o, struct rig *rig)
+static int draw(const struct options *o, struct plot *plot)
+{
+	if (plot_finish(plot) == 0)
+		return 0;
+	fprintf(stderr, "postern-pktgen: gnuplot could not draw %s\n", o->plot);
+	return EXIT_FAILED;
+}
+
+static int run_once(const struct options *o, struct rig *rig, struct plot *plot)
 {
 	struct sender_phase phase = {
 		.rate = o->rate,
 		.n_frames = o->count,
 		.ticks = (uint64_t)(o->duration_s * (double)rig->hz),
 	};
-	struct trial t;
 	struct trial_direction sum;
+	json_t *result;
+	struct trial t;
 	int err;
 
 	if (o->pcap != NULL && o->count == 0 && o->duration_s == 0)
@@ -61,7 +71,10 @@ static int run_once(const struct options *o, struct rig *rig)
 	}
 	if (o->json == NULL || strcmp(o->json, "-") != 0)
 		report_print(stdout, rig, &t);
-	err = save(o->json, report_json(rig, &t));
+	result = report_json(rig, &t);
+	if (plot->to != NULL)
+		plot_latency(plot, json_object_get(result, "latency_curve_us"));
+	err = save(o->json, result);
 	sum = trial_sum(&t);
 	if (err == 0 && o->strict &&
 		(sum.lost > 0 || (sum.asked_pps > 0 && sum.limited_by != LIMIT_NONE)))
@@ -70,22 +83,22 @@ static int run_once(const struct options *o, struct rig *rig)
 	return err;
 }
 
-static int run_rfc2544(const struct options *o, struct rig *rig)
+static int run_rfc2544(const struct options *o, struct rig *rig, struct plot *plot)
 {
 	json_t *result;
-	int err = rfc2544_run(o, rig, &result);
+	int err = rfc2544_run(o, rig, &result), save_err;
 
-	if (err != 0) {
-		json_decref(result);
-		return err;
-	}
-	return save(o->json, result);
+	if (plot->to != NULL)
+		plot_rfc2544(plot, result);
+	save_err = save(o->json, result);
+	return err != 0 ? err : save_err;
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction on_stop = {.sa_handler = on_signal};
 	char why[RIG_WHY_BYTES] = "";
+	struct plot plot = {0};
 	struct options o;
 	struct rig rig;
 	int err;
@@ -93,13 +106,17 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &o);
 	sigaction(SIGINT, &on_stop, NULL);
 	sigaction(SIGTERM, &on_stop, NULL);
+	if (o.plot != NULL && plot_start(o.plot, &plot, why) < 0)
+		return fail(why, EXIT_FAILED);
 	err = rig_open(&o, &stop, &rig, why);
 	if (err != 0)
 		fail(why, err);
 	else if (o.command == COMMAND_RFC2544)
-		err = run_rfc2544(&o, &rig);
+		err = run_rfc2544(&o, &rig, &plot);
 	else
-		err = run_once(&o, &rig);
+		err = run_once(&o, &rig, &plot);
 	rig_close(&rig);
+	if (plot.to != NULL && draw(&o, &plot) != 0 && err == 0)
+		err = EXIT_FAILED;
 	return err;
 }

@@ -41,6 +41,7 @@ enum key {
 	KEY_REPEAT,
 	KEY_NO_CONFIRM,
 	KEY_JSON,
+	KEY_PLOT,
 	KEY_QUIET,
 	KEY_STRICT,
 };
@@ -112,7 +113,9 @@ static const struct argp_option duration_options[] = {
 static const struct argp_option rfc_options[] = {
 	{NULL, 0, NULL, 0, "RFC 2544:", 4},
 	{"rate", KEY_RATE, "RATE", 0,
-		"the most to try (default: what the sender reaches by itself)", 4},
+		"the most to try (default: what the sender reaches by itself); latency, recovery: "
+		"the throughput, if it is known",
+		4},
 	{"trial", KEY_TRIAL, "SECONDS", 0, "one trial (default: 10; the RFC wants 60)", 4},
 	{"loss", KEY_LOSS, "PERCENT", 0, "that still counts as none (default: 0)", 4},
 	{"resolution", KEY_RESOLUTION, "PERCENT", 0,
@@ -129,6 +132,11 @@ static const struct argp_option output_options[] = {
 	{"quiet", KEY_QUIET, NULL, 0, "show no progress", 5},
 	{"strict", KEY_STRICT, NULL, 0,
 		"exit status 5 if the rate was not reached or frames were lost", 5},
+	{},
+};
+
+static const struct argp_option plot_options[] = {
+	{"plot", KEY_PLOT, "FILE", 0, "draw the result (.svg or .png, by gnuplot)", 5},
 	{},
 };
 
@@ -267,6 +275,13 @@ static int parse_load(int key, const char *arg, struct options *o, char *why)
 	}
 }
 
+static bool is_image(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot != NULL && (strcmp(dot, ".svg") == 0 || strcmp(dot, ".png") == 0);
+}
+
 static void parse_procedure(const char *arg, struct options *o, struct argp_state *state)
 {
 	for (unsigned i = 0; i < PROCEDURE_N && o->procedure == PROCEDURE_N; i++) {
@@ -292,6 +307,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_JSON:
 		o->json = arg;
+		return 0;
+	case KEY_PLOT:
+		if (!is_image(arg))
+			argp_error(state, "--plot: the file's name ends in .svg or .png");
+		o->plot = arg;
 		return 0;
 	case KEY_QUIET:
 		o->quiet = true;
@@ -345,7 +365,7 @@ static const struct {
 		"--flows 1000\n"
 		"  postern-pktgen run --tx net_ring0 --duration 2 --json -\n",
 		{tx_options, rx_options, core_options, both_options, frame_options, load_options,
-			duration_options, output_options}},
+			duration_options, output_options, plot_options}},
 	[COMMAND_SEND] = {"send", "", "only send, to a `receive` elsewhere",
 		"Send to a postern-pktgen receive in another namespace or machine, which says "
 		"hello "
@@ -359,7 +379,8 @@ static const struct {
 		"after --duration. Latency is given where both run on one machine."
 		"\vExamples:\n"
 		"  postern-pktgen receive --rx af_xdp:eth2 --duration 30 --json result.json\n",
-		{rx_options, core_options, own_options, duration_options, output_options}},
+		{rx_options, core_options, own_options, duration_options, output_options,
+			plot_options}},
 	[COMMAND_RFC2544] = {"rfc2544", "PROCEDURE", "measure what RFC 2544 asks for",
 		"Procedures: throughput (highest rate without loss, by binary search), latency (at "
 		"shares of the throughput), loss (by rate, from the highest down), back-to-back "
@@ -370,7 +391,7 @@ static const struct {
 		"  postern-pktgen rfc2544 loss --tx af_xdp:eth1 --rx af_xdp:eth2 --json "
 		"loss.json\n",
 		{tx_options, rx_options, core_options, both_options, frame_options, rfc_options,
-			output_options}},
+			output_options, plot_options}},
 };
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
 

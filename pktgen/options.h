@@ -62,7 +62,7 @@ struct options {
 	unsigned repeat;
 	bool confirm;
 	// output
-	const char *json;
+	const char *json, *plot;
 	bool quiet, strict;
 };
 

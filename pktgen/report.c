@@ -114,6 +114,20 @@ json_t *report_latency(const struct rig *rig, const struct trial *t)
 		(json_int_t)t->latency->n);
 }
 
+json_t *report_curve(const struct rig *rig, const struct trial *t)
+{
+	json_t *curve = json_array();
+	double rest = 1;
+
+	// Ten points from each share of the slowest to a tenth of it, as far as there are frames.
+	while (has_latency(t) && rest * (double)t->latency->n >= 1) {
+		json_array_append_new(curve,
+			json_pack("[f, f]", 1 - rest, us(rig, histogram_at(t->latency, 1 - rest))));
+		rest *= 0.794328234724281; // 10^-0.1
+	}
+	return curve;
+}
+
 static json_t *counts(const struct trial_direction *d)
 {
 	json_t *o = json_object();
@@ -187,6 +201,7 @@ json_t *report_json(const struct rig *rig, const struct trial *t)
 	}
 	json_object_set_new(o, "duration_s", json_real(t->seconds));
 	json_object_set_new(o, "latency_us", report_latency(rig, t));
+	json_object_set_new(o, "latency_curve_us", report_curve(rig, t));
 	json_object_set_new(o, "directions", directions);
 	json_object_set_new(o, "version", json_string(POSTERN_VERSION));
 	return o;

@@ -19,5 +19,8 @@ json_t *report_json(const struct rig *rig, const struct trial *t);
 // Latency alone: {p50, p99, p999, max, n} in µs.
 json_t *report_latency(const struct rig *rig, const struct trial *t);
 
+// Latency by percentile: [[share, µs], …], denser towards 1; empty where there is none.
+json_t *report_curve(const struct rig *rig, const struct trial *t);
+
 // Write to a file, whole or not at all, or to standard output ("-"). errors: -errno.
 int report_write(const char *path, json_t *object);

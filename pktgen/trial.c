@@ -420,6 +420,7 @@ struct trial_direction trial_sum(const struct trial *t)
 		sum.foreign += d->foreign;
 		sum.tx_s = d->tx_s > sum.tx_s ? d->tx_s : sum.tx_s;
 		sum.rx_s = d->rx_s > sum.rx_s ? d->rx_s : sum.rx_s;
+		sum.cpu_share = d->cpu_share < sum.cpu_share ? d->cpu_share : sum.cpu_share;
 		if (sum.limited_by == LIMIT_NONE)
 			sum.limited_by = d->limited_by;
 	}
