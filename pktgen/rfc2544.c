@@ -13,6 +13,7 @@
 #include "version.h"
 
 #define TOP_TRIAL_S    2.0  // how fast the sender is by itself
+#define TRIAL_REACHED  0.99 // of a rate: the sender kept it
 #define TRIES          3    // a trial in which the sender lost its CPU is no verdict
 #define CONFIRM_STEPS  5    // down from a rate that does not hold
 #define LOSS_STEP      0.1  // RFC 2544 26.3: ten percent or less
@@ -72,10 +73,11 @@ static void trial(struct bench *b, const struct sender_phase *phases, unsigned n
 	b->sum = trial_sum(&b->trial);
 	s = b->sum.tx_s > 0 ? b->sum.tx_s : 1;
 	json_array_append_new(b->trials,
-		json_pack("{s:s, s:f, s:f, s:f, s:I, s:f, s:s}", "size", b->row->name, "asked_pps",
-			b->sum.asked_pps, "tx_pps", (double)b->sum.tx_frames / s, "duration_s", s,
-			"lost", (json_int_t)b->sum.lost, "loss_percent",
-			trial_loss_percent(&b->sum), "limited_by", limit_names[b->sum.limited_by]));
+		json_pack("{s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:s}", "size", b->row->name,
+			"asked_pps", b->sum.asked_pps, "tx_pps", (double)b->sum.tx_frames / s,
+			"duration_s", s, "lost", (json_int_t)b->sum.lost, "loss_percent",
+			trial_loss_percent(&b->sum), "cpu_share", b->sum.cpu_share, "limited_by",
+			limit_names[b->sum.limited_by]));
 	if (b->rig->progress != NULL)
 		fprintf(b->rig->progress, "%s bytes: %.4f Mpps for %.2f s, lost %llu (%.4f %%)\n",
 			b->row->name, (double)b->sum.tx_frames / s / 1e6, s,
@@ -87,8 +89,13 @@ static bool loss_is_fine(const struct bench *b)
 	return b->sum.rx_frames > 0 && trial_loss_percent(&b->sum) <= b->o->loss_percent;
 }
 
-// At a rate. Repeated where the sender did not keep it and yet nothing was lost: that says nothing
-// about who is being measured.
+static double tx_pps(const struct bench *b)
+{
+	return b->sum.tx_s > 0 ? (double)b->sum.tx_frames / b->sum.tx_s : 0;
+}
+
+// At a rate. Repeated where nothing was lost because the sender did not keep the rate, which says
+// little about what is measured; after that it counts as what it was.
 static bool rate_passes(struct bench *b, double pps)
 {
 	struct sender_phase phase = {
@@ -98,10 +105,10 @@ static bool rate_passes(struct bench *b, double pps)
 		trial(b, &phase, 1);
 		if (!loss_is_fine(b))
 			return false;
-		if (b->sum.limited_by == LIMIT_NONE || b->sum.limited_by == LIMIT_FAR_END)
-			return true;
+		if (tx_pps(b) >= pps * TRIAL_REACHED)
+			break;
 	}
-	return false;
+	return !b->failed;
 }
 
 // The most there is to try: what was asked for, or what the sender does by itself.
@@ -116,15 +123,23 @@ static double top_pps(struct bench *b)
 	if (rate->kind == RATE_BPS)
 		return rate->value / 8 / b->row->mix.mean;
 	trial(b, &phase, 1);
-	return b->sum.tx_s > 0 ? (double)b->sum.tx_frames / b->sum.tx_s : 0;
+	return tx_pps(b);
 }
 
 // ---------------------------------------------------------------- procedures
 
 struct throughput {
-	double top, pps;
-	bool confirmed;
+	double top;
+	double pps;     // of the last trial that passed, as it was sent
+	bool kept;      // the sender kept the rate in it
+	bool confirmed; // it passed twice
 };
+
+static void note_passed(struct bench *b, struct throughput *t, double asked)
+{
+	t->pps = tx_pps(b);
+	t->kept = t->pps >= asked * TRIAL_REACHED;
+}
 
 static struct throughput find_throughput(struct bench *b)
 {
@@ -133,14 +148,22 @@ static struct throughput find_throughput(struct bench *b)
 	struct search search;
 
 	search_start(&search, t.top, step);
-	while (!stopped(b) && search_next(&search, &pps))
-		search_tell(&search, pps, rate_passes(b, pps));
-	t.pps = search.passed;
-	for (unsigned i = 0; i < CONFIRM_STEPS && b->o->confirm && t.pps > 0 && !stopped(b); i++) {
-		t.confirmed = rate_passes(b, t.pps);
-		if (t.confirmed)
+	while (!stopped(b) && search_next(&search, &pps)) {
+		bool passed = rate_passes(b, pps);
+
+		if (passed)
+			note_passed(b, &t, pps);
+		search_tell(&search, pps, passed);
+	}
+	pps = search.passed;
+	for (unsigned i = 0; i < CONFIRM_STEPS && b->o->confirm && pps > 0 && !stopped(b); i++) {
+		t.confirmed = rate_passes(b, pps);
+		if (t.confirmed) {
+			note_passed(b, &t, pps);
 			break;
-		t.pps = t.pps > step ? t.pps - step : 0;
+		}
+		pps = pps > step ? pps - step : 0;
+		t.pps = pps;
 	}
 	return t;
 }
@@ -148,22 +171,30 @@ static struct throughput find_throughput(struct bench *b)
 static void throughput(struct bench *b)
 {
 	struct throughput t = find_throughput(b);
+	double percent = t.top > 0 ? 100 * t.pps / t.top : 0;
+	bool limited = t.pps > 0 && (!t.kept || t.pps >= t.top * TRIAL_REACHED);
 
-	print(b, "%8s  %10.4f Mpps  %8.4f Gb/s  %5.1f %% of %.4f Mpps offered%s\n", b->row->name,
-		t.pps / 1e6, gbps(b, t.pps), t.top > 0 ? 100 * t.pps / t.top : 0, t.top / 1e6,
+	print(b, "%8s  %10.4f Mpps  %8.4f Gb/s  %5.1f %% of %.4f Mpps offered%s%s\n", b->row->name,
+		t.pps / 1e6, gbps(b, t.pps), percent, t.top / 1e6,
 		!b->o->confirm ? ""
 		: t.confirmed  ? ", confirmed"
-			       : ", NOT confirmed");
-	json_array_append_new(
-		b->rows, json_pack("{s:s, s:f, s:f, s:f, s:f, s:b, s:b}", "size", b->row->name,
-				 "pps", t.pps, "gbps", gbps(b, t.pps), "offered_max_pps", t.top,
-				 "percent_of_max", t.top > 0 ? 100 * t.pps / t.top : 0, "confirmed",
-				 t.confirmed, "sender_limited", t.pps > 0 && t.pps >= t.top));
+			       : ", NOT confirmed",
+		limited ? "; the sender could do no more" : "");
+	json_array_append_new(b->rows,
+		json_pack("{s:s, s:f, s:f, s:f, s:f, s:b, s:b}", "size", b->row->name, "pps", t.pps,
+			"gbps", gbps(b, t.pps), "offered_max_pps", t.top, "percent_of_max", percent,
+			"confirmed", t.confirmed, "sender_limited", limited));
+}
+
+// What the device under test is known to carry, or what is found.
+static double known_pps(struct bench *b)
+{
+	return b->o->rate.kind == RATE_MAX ? find_throughput(b).pps : top_pps(b);
 }
 
 static void latency(struct bench *b)
 {
-	double full = b->o->rate.kind == RATE_MAX ? find_throughput(b).pps : top_pps(b);
+	double full = known_pps(b);
 
 	for (unsigned i = 0; i < b->o->n_shares && full > 0 && !stopped(b); i++) {
 		double pps = full * b->o->shares[i] / 100;
@@ -200,7 +231,7 @@ static void loss(struct bench *b)
 		json_array_append_new(
 			b->rows, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}", "size", b->row->name,
 					 "offered_percent", share * 100, "offered_pps", top * share,
-					 "tx_pps", (double)b->sum.tx_frames / b->sum.tx_s, "rx_pps",
+					 "tx_pps", tx_pps(b), "rx_pps",
 					 (double)b->sum.rx_frames / b->sum.tx_s, "loss_percent",
 					 trial_loss_percent(&b->sum)));
 	}
@@ -237,8 +268,7 @@ static void back_to_back(struct bench *b)
 
 static void recovery(struct bench *b)
 {
-	struct throughput t = find_throughput(b);
-	double pps = t.pps / b->rig->n_dirs, sum = 0, most = 0;
+	double full = known_pps(b), pps = full / b->rig->n_dirs, sum = 0, most = 0;
 	struct sender_phase phases[2] = {
 		{.rate = {RATE_PPS, fmax(1, pps * OVERLOAD)}, .ticks = ticks(b, b->o->trial_s)},
 		{.rate = {RATE_PPS, fmax(1, pps * AFTER_OVERLOAD)},
@@ -246,7 +276,7 @@ static void recovery(struct bench *b)
 	};
 	unsigned runs = 0, overloaded = 0;
 
-	for (; t.pps > 0 && runs < b->o->repeat && !stopped(b); runs++) {
+	for (; full > 0 && runs < b->o->repeat && !stopped(b); runs++) {
 		trial(b, phases, 2);
 		if (b->sum.lost == 0)
 			continue; // the sender could not overload it
@@ -256,13 +286,13 @@ static void recovery(struct bench *b)
 	}
 	if (overloaded > 0)
 		print(b, "%8s  recovered in %.6f s (mean of %u; most %.6f) from %.4f Mpps\n",
-			b->row->name, sum / overloaded, overloaded, most, t.pps * OVERLOAD / 1e6);
+			b->row->name, sum / overloaded, overloaded, most, full * OVERLOAD / 1e6);
 	else
 		print(b, "%8s  %.4f Mpps lost nothing: the sender cannot overload this\n",
-			b->row->name, t.pps * OVERLOAD / 1e6);
+			b->row->name, full * OVERLOAD / 1e6);
 	json_array_append_new(b->rows,
 		json_pack("{s:s, s:f, s:f, s:o, s:o, s:i}", "size", b->row->name, "throughput_pps",
-			t.pps, "overload_pps", t.pps * OVERLOAD, "seconds",
+			full, "overload_pps", full * OVERLOAD, "seconds",
 			overloaded > 0 ? json_real(sum / overloaded) : json_null(), "most_seconds",
 			overloaded > 0 ? json_real(most) : json_null(), "runs", (int)overloaded));
 }
