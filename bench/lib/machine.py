@@ -10,6 +10,9 @@ import sys
 import results
 
 
+LOAD = os.getloadavg()[0]  # before we add to it
+
+
 def directory():
     """Of the build that is measured; $BUILD: another than build/."""
     return os.path.abspath(os.environ.get("BUILD", os.path.join(results.TOP, "build")))
@@ -59,7 +62,7 @@ def facts(program=None):
     flags = set(re.search(r"flags\s*: (.*)", cpuinfo).group(1).split()) if "flags" in cpuinfo else set()
     found = {"cpu": model.group(1) if model else platform.machine(), "cpus": os.cpu_count(),
              "kernel": platform.release(), "commit": commit(), "aes": "vaes" if "vaes" in flags else
-             "aesni" if "aes" in flags else "none", "virtual": "hypervisor" in flags}
+             "aesni" if "aes" in flags else "none", "virtual": "hypervisor" in flags, "load": LOAD}
     with open("/proc/meminfo", encoding="utf-8") as f:
         found["memory_mib"] = int(re.search(r"MemTotal:\s*(\d+)", f.read()).group(1)) // 1024
     for name, package in (("dpdk", "libdpdk-dev"), ("ipsec_mb", "libipsec-mb-dev"), ("openssl", "libssl-dev"),
@@ -80,6 +83,13 @@ def warn(program):
         print(f"warning: {bad}")
 
 
+def add_facts(path, program):
+    """Put the machine's facts beside those that a program of ours wrote itself."""
+    data = results.load(path)
+    data["machine"] = {**facts(program), **data["machine"]}
+    results.save(path, data)
+
+
 def program_bench(target, arguments, cpus):
     """All of a benchmark that is one program of ours: bring it up to date, run it, add the machine's facts."""
     try:
@@ -92,9 +102,6 @@ def program_bench(target, arguments, cpus):
         if run.returncode != 0:
             sys.exit(run.returncode)
         if "--json" in arguments[:-1]:
-            path = arguments[arguments.index("--json") + 1]
-            data = results.load(path)
-            data["machine"] = {**facts(program), **data["machine"]}
-            results.save(path, data)
+            add_facts(arguments[arguments.index("--json") + 1], program)
     except results.Error as e:
         results.fail(str(e))

@@ -55,4 +55,15 @@ if command -v gnuplot >/dev/null; then
 	expect 0 "a-throughput.svg" plot "$dir/a.json" -o "$dir/plots"
 	[ -s "$dir/plots/a-throughput.png" ] && grep -q 'mean nothing' "$dir/plots/a-throughput.svg" || { echo "no plot, or no warning in it" && failed=1; }
 fi
+
+# The page: made from results alone, and a number that somebody typed is found.
+mkdir "$dir/perf"
+expect 2 "holds no results" page -d "$dir/perf" --check
+printf '{"bench": "handshake", "machine": {"cpu": "a CPU"}, "rows": [{"what": "library", "about": "", "per_s": 4123.4}]}' >"$dir/perf/handshake.json"
+if command -v gnuplot >/dev/null; then
+	expect 0 "goals met: 1 of 1" page -d "$dir/perf"
+	expect 0 "is what the results give" page -d "$dir/perf" --check
+	sed -i 's/4,123/5,123/' "$dir/perf.md"
+	expect 1 "is not what" page -d "$dir/perf" --check
+fi
 exit $failed
