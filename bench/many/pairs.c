@@ -158,6 +158,8 @@ static struct rte_ring *ring(unsigned thread, const char *what)
 
 struct pairs *pairs_create(unsigned n_workers, unsigned bytes, unsigned n_frames)
 {
+	const struct rt_rig_shape shape = {
+		.n_workers = n_workers, .n_queues = (uint16_t)n_workers, .n_sessions = RT_SESSIONS};
 	struct pairs *p = aligned_alloc(64, sizeof(*p));
 
 	MUST(p != NULL && n_frames <= 256);
@@ -165,8 +167,8 @@ struct pairs *pairs_create(unsigned n_workers, unsigned bytes, unsigned n_frames
 	p->n_workers = n_workers;
 	p->n_frames = n_frames;
 	p->bytes = bytes;
-	p->a = rt_rig_create_queues(1, n_workers, (uint16_t)n_workers);
-	p->b = rt_rig_create_queues(2, n_workers, (uint16_t)n_workers);
+	p->a = rt_rig_create_shape(1, &shape);
+	p->b = rt_rig_create_shape(2, &shape);
 	rt_rig_attach(p->a, 1);
 	rt_rig_attach(p->b, 1);
 	rt_rig_join(p->a, p->b);

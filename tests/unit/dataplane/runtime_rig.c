@@ -136,14 +136,19 @@ static void make_ports(struct rt_rig *r, uint16_t n_queues)
 
 struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers)
 {
-	return rt_rig_create_queues(id, n_workers, 1);
+	return rt_rig_create_shape(
+		id, &(struct rt_rig_shape){
+			    .n_workers = n_workers, .n_queues = 1, .n_sessions = RT_SESSIONS});
 }
 
-struct rt_rig *rt_rig_create_queues(uint8_t id, unsigned n_workers, uint16_t n_queues)
+struct rt_rig *rt_rig_create_shape(uint8_t id, const struct rt_rig_shape *rig_shape)
 {
+	unsigned n_workers = rig_shape->n_workers;
 	struct rt_rig *r = calloc(1, sizeof(*r));
-	struct stats_shape shape = {
-		.n_workers = n_workers, .n_ports = 2, .n_sessions = RT_SESSIONS, .boot_id = id};
+	struct stats_shape shape = {.n_workers = n_workers,
+		.n_ports = 2,
+		.n_sessions = rig_shape->n_sessions,
+		.boot_id = id};
 	struct fdb_config fdb_cfg;
 	struct runtime *rt;
 
@@ -154,21 +159,22 @@ struct rt_rig *rt_rig_create_queues(uint8_t id, unsigned n_workers, uint16_t n_q
 		.polling = CONFIG_POLL_ADAPTIVE,
 		.idle_sleep_us = 150,
 		.reassembly_mib = 1,
-		.max_peers = RT_SESSIONS};
+		.max_peers = rig_shape->n_sessions};
 	r->rt = rt = calloc(1, sizeof(*rt));
 	MUST(rt != NULL);
 	rt->cfg = &r->cfg;
 	rt->pool = pool;
-	rt->dp.max_sessions = RT_SESSIONS;
+	rt->dp.max_sessions = rig_shape->n_sessions;
 	rt->dp.n_workers = (uint16_t)n_workers;
 	rt->boot_id = id;
-	make_ports(r, n_queues);
+	make_ports(r, rig_shape->n_queues);
 	segment_table_init(&rt->dp.segments);
 	MUST(segment_add(&rt->dp.segments, RT_SEGMENT, false, 0) == 0);
 	MUST(segment_attach(&rt->dp.segments, RT_SEGMENT, RT_LAN, 0) == 0);
-	fdb_cfg = (struct fdb_config){.entries = 1024,
+	fdb_cfg = (struct fdb_config){
+		.entries = rig_shape->fdb_entries == 0 ? 1024 : rig_shape->fdb_entries,
 		.n_workers = n_workers,
-		.max_sessions = RT_SESSIONS,
+		.max_sessions = rig_shape->n_sessions,
 		.n_attachments = 1,
 		.lan_quota = 512,
 		.domain_segment = rt->dp.segments.domain_segment};

@@ -47,8 +47,13 @@ void rt_rig_init_at(const char *lcores);
 const char *rt_rig_pool(unsigned n_mbufs, unsigned cache, unsigned room_bytes);
 
 struct rt_rig *rt_rig_create(uint8_t id, unsigned n_workers);
-// The same with so many queues on each port, shared out among the workers.
-struct rt_rig *rt_rig_create_queues(uint8_t id, unsigned n_workers, uint16_t n_queues);
+struct rt_rig_shape {
+	unsigned n_workers;
+	uint16_t n_queues; // of each port, shared out among the workers
+	uint32_t n_sessions;
+	uint32_t fdb_entries; // 0: 1024
+};
+struct rt_rig *rt_rig_create_shape(uint8_t id, const struct rt_rig_shape *shape);
 void rt_rig_destroy(struct rt_rig *r);
 
 // Fresh rings for all workers, taken at once.
