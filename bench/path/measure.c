@@ -24,11 +24,13 @@
 #define DST_BASE 0x10000000u
 #define SRC_BASE 0x20000000u
 #define CONTENT  16384
-#define STAMP    14 // where a frame's number is: behind addresses and type
+#define UNIT     BATCH_MAX // frames that are timed together, in one burst or many
+#define STAMP    14        // where a frame's number is: behind addresses and type
 
 struct feed { // a port's receive side
 	struct rte_mbuf *m[RIG_OUT_MAX];
 	unsigned n, taken;
+	unsigned burst; // so many at a time at most
 };
 
 struct bench {
@@ -129,13 +131,13 @@ static void check_frames(struct bench *b)
 	uint64_t arrived = 0;
 	uint8_t mac[12];
 
-	if (o->n != b->s.burst)
+	if (o->n != UNIT)
 		fail(b, "not as many frames arrived as were sent");
 	for (unsigned i = 0; i < o->n; i++) {
 		const uint8_t *data = rte_pktmbuf_mtod(o->m[i], const uint8_t *);
 		unsigned number = data[STAMP];
 
-		if (number >= b->s.burst || (arrived >> number & 1) != 0)
+		if (number >= UNIT || (arrived >> number & 1) != 0)
 			fail(b, "a frame arrived twice");
 		addresses(b, b->flow[number], mac);
 		if (o->m[i]->data_len != b->bytes[number] || memcmp(data, mac, 12) != 0 ||
@@ -155,6 +157,7 @@ static uint16_t feed_rx(struct port *p, uint16_t, struct rte_mbuf **m, uint16_t 
 {
 	struct feed *f = p->ctx;
 
+	n = RTE_MIN(n, f->burst);
 	n = RTE_MIN(n, f->n - f->taken);
 	memcpy(m, f->m + f->taken, n * sizeof(*m));
 	f->taken += n;
@@ -166,8 +169,8 @@ static uint16_t feed_tx(struct port *, uint16_t, struct rte_mbuf **, uint16_t)
 	return 0; // nothing is ever sent there
 }
 
-// One burst there.
-static void one_burst(struct bench *b, double cycles[COL_N])
+// So many frames there.
+static void one_unit(struct bench *b, double cycles[COL_N])
 {
 	struct port_rx lan = {.port = &b->a->dp.port[RIG_LAN]};
 	struct port_rx wan = {.port = &b->b->dp.port[RIG_WAN]};
@@ -175,20 +178,22 @@ static void one_burst(struct bench *b, double cycles[COL_N])
 	struct rig_out *o = &b->a->out[RIG_WAN];
 	uint64_t t;
 
-	b->lan.n = b->s.burst;
+	b->lan.n = UNIT;
 	b->lan.taken = 0;
-	for (unsigned i = 0; i < b->s.burst; i++)
+	for (unsigned i = 0; i < UNIT; i++)
 		b->lan.m[i] = make_frame(b, i);
 	t = rte_rdtsc_precise();
 	stage(STAGE_RX);
-	lan_to_wan(wa, &lan);
-	stage(STAGE_TX);
-	port_tx_flush(wa);
+	while (lan_to_wan(wa, &lan) > 0) {
+		stage(STAGE_TX);
+		port_tx_flush(wa);
+		stage(STAGE_RX);
+	}
 	stage(STAGE_NONE);
 	cycles[COL_SEAL] = rte_rdtsc_precise() - t;
 
 	b->packets += o->n;
-	b->frames += b->s.burst;
+	b->frames += UNIT;
 	for (unsigned i = 0; i < o->n; i++)
 		b->packet_bytes += o->m[i]->data_len;
 	memcpy(b->wan.m, o->m, o->n * sizeof(o->m[0]));
@@ -198,10 +203,11 @@ static void one_burst(struct bench *b, double cycles[COL_N])
 	stage_take(cycles + COL_SEAL_STAGE);
 	t = rte_rdtsc_precise();
 	stage(STAGE_RX);
-	while (wan_to_lan(wb, &wan) > 0)
+	while (wan_to_lan(wb, &wan) > 0) {
+		stage(STAGE_TX);
+		port_tx_flush(wb);
 		stage(STAGE_RX);
-	stage(STAGE_TX);
-	port_tx_flush(wb);
+	}
 	stage(STAGE_NONE);
 	cycles[COL_OPEN] = rte_rdtsc_precise() - t;
 	cycles[COL_BOTH] = cycles[COL_SEAL] + cycles[COL_OPEN];
@@ -221,7 +227,7 @@ static double aead_burst(struct bench *b)
 	double cycles;
 	uint64_t t;
 
-	for (unsigned i = 0; i < b->s.burst; i++) {
+	for (unsigned i = 0; i < UNIT; i++) {
 		m[i] = make_frame(b, i);
 		op[i].key = b->key;
 		op[i].data = rte_pktmbuf_mtod(m[i], uint8_t *);
@@ -230,10 +236,10 @@ static double aead_burst(struct bench *b)
 		op[i].nonce[0] = i;
 	}
 	t = rte_rdtsc_precise();
-	for (unsigned i = 0; i < b->s.burst; i++)
+	for (unsigned i = 0; i < UNIT; i++)
 		aead_seal(b->a->w[0]->aead, b->s.cipher, &op[i]);
 	cycles = rte_rdtsc_precise() - t;
-	rte_pktmbuf_free_bulk(m, b->s.burst);
+	rte_pktmbuf_free_bulk(m, UNIT);
 	return cycles;
 }
 
@@ -243,17 +249,17 @@ static double copy_burst(struct bench *b)
 	double cycles;
 	uint64_t t;
 
-	for (unsigned i = 0; i < b->s.burst; i++)
+	for (unsigned i = 0; i < UNIT; i++)
 		from[i] = make_frame(b, i);
-	for (unsigned i = 0; i < b->s.burst; i++)
+	for (unsigned i = 0; i < UNIT; i++)
 		to[i] = rig_bytes(NULL, b->bytes[i]);
 	t = rte_rdtsc_precise();
-	for (unsigned i = 0; i < b->s.burst; i++)
+	for (unsigned i = 0; i < UNIT; i++)
 		rte_memcpy(rte_pktmbuf_mtod(to[i], void *), rte_pktmbuf_mtod(from[i], void *),
 			b->bytes[i]);
 	cycles = rte_rdtsc_precise() - t;
-	rte_pktmbuf_free_bulk(from, b->s.burst);
-	rte_pktmbuf_free_bulk(to, b->s.burst);
+	rte_pktmbuf_free_bulk(from, UNIT);
+	rte_pktmbuf_free_bulk(to, UNIT);
 	return cycles;
 }
 
@@ -264,12 +270,12 @@ static double fdb_burst(struct bench *b)
 	uint8_t mac[12];
 	uint64_t t;
 
-	for (unsigned i = 0; i < b->s.burst; i++) {
+	for (unsigned i = 0; i < UNIT; i++) {
 		addresses(b, draw(b, b->s.flows), mac);
 		keys[i] = fdb_key(mac, RIG_SEGMENT);
 	}
 	t = rte_rdtsc_precise();
-	fdb_lookup_batch(b->a->dp.fdb, keys, b->s.burst, dst);
+	fdb_lookup_batch(b->a->dp.fdb, keys, UNIT, dst);
 	return rte_rdtsc_precise() - t;
 }
 
@@ -300,14 +306,14 @@ static void one_rep(struct bench *b, unsigned bursts, double cycles[COL_N])
 	for (unsigned i = 0; i < bursts; i++)
 		sample[i][COL_FDB] = fdb_burst(b);
 	for (unsigned i = 0; i < bursts; i++)
-		one_burst(b, sample[i]);
+		one_unit(b, sample[i]);
 	rig_learn(b->a);
 	rig_learn(b->b);
 	// The median burst: one that the kernel interrupted says nothing about the pipeline.
 	for (unsigned col = 0; col < COL_N; col++) {
 		for (unsigned i = 0; i < bursts; i++)
 			column[i] = sample[i][col];
-		cycles[col] = median(column, bursts) / b->s.burst;
+		cycles[col] = median(column, bursts) / UNIT;
 	}
 	free(sample);
 	free(column);
@@ -320,8 +326,8 @@ void bench_measure(struct bench *b, unsigned size, const struct effort *e, struc
 
 	b->size = size;
 	// Warm up: caches, and each address learned.
-	for (unsigned i = 0; i < 200 + 4 * b->s.flows / b->s.burst; i++) {
-		one_burst(b, warm);
+	for (unsigned i = 0; i < 200 + 4 * b->s.flows / UNIT; i++) {
+		one_unit(b, warm);
 		if (i % 32 == 0) {
 			rig_learn(b->a);
 			rig_learn(b->b);
@@ -388,6 +394,7 @@ struct bench *bench_create(const struct setup *s, unsigned room)
 	b->b->dp.port[RIG_WAN].rx = feed_rx;
 	b->b->dp.port[RIG_WAN].tx = feed_tx;
 	b->b->dp.port[RIG_WAN].ctx = &b->wan;
+	b->lan.burst = b->wan.burst = s->burst;
 	b->content = malloc(CONTENT);
 	for (unsigned i = 0; i < CONTENT; i++)
 		b->content[i] = i * 167 + (i >> 8);
