@@ -59,6 +59,22 @@ jq -e '.tx_frames == 30000 and .lost == 0 and .duplicated == 0 and .reordered ==
 	and (.latency_us | .n == 30000 and .p50 > 0 and .max >= .p999) and .tx_bytes == 30000 / 12 * (7 * 64 + 4 * 570 + 1514)' "$dir/out" >/dev/null ||
 	{ echo "the account of 30000 frames is wrong:" && cat "$dir/out" && failed=1; }
 
+# Replay: once through, and over again.
+python3 - "$dir/good.pcap" <<'PY'
+import struct, sys
+lens = [42, 60, 300, 1500, 1514] * 20
+with open(sys.argv[1], "wb") as f:
+    f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+    for i, n in enumerate(lens):
+        f.write(struct.pack("<IIII", 0, i, n, n) + bytes((i + j) % 251 for j in range(n)))
+PY
+expect 0 '"rx_frames": 100,' run --tx net_ring0 --pcap "$dir/good.pcap" --quiet --json -
+jq -e '.lost == 0 and .corrupted == 0 and .tx_bytes == 20 * (60 + 78 + 318 + 1518 + 1518)' "$dir/out" >/dev/null ||
+	{ echo "the account of the replayed file is wrong:" && cat "$dir/out" && failed=1; }
+grep -q "20 of 100 frames are too long" "$dir/err" && { echo "--quiet says more than errors" && failed=1; }
+expect 0 '"rx_frames": 1234,' run --tx net_ring0 --pcap "$dir/good.pcap" --count 1234 --rate 100kpps --quiet --json -
+expect 0 "20 of 100 frames are too long" run --tx net_ring0 --pcap "$dir/good.pcap"
+
 # The manual and --help tell the same.
 text=$(MANWIDTH=200 man --warnings -l -E UTF-8 "$top/docs/postern-pktgen.1" 2>"$dir/warnings" | col -bx)
 [ ! -s "$dir/warnings" ] || { cat "$dir/warnings" && failed=1; }
