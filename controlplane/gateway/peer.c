@@ -484,19 +484,20 @@ static void take_punch(struct peer *p, const struct config_endpoint *from, const
 {
 	const struct pkt_punch *punch = (const struct pkt_punch *)data;
 	uint64_t now_s = now->unix_us / 1000000;
-	bool ok = false;
+	bool ok = false, fresh;
 
 	for (unsigned i = 0; i < 2 && !ok; i++)
 		ok = p->pairing[i].live && pair_punch_ok(&p->pairing[i].pair, now_s, data, len);
 	if (!ok || punch->hs.ts < p->punch_ts)
 		return;
-	if (punch->hs.ts > p->punch_ts) {
+	fresh = punch->hs.ts > p->punch_ts;
+	if (fresh) {
 		p->punch_ts = punch->hs.ts;
 		p->ops->guard(p->ctx, p);
 	}
 	path_learn(p, from);
 	if (p->is_client)
-		client_punched(p, from, punch, now);
+		client_punched(p, from, punch, fresh, now);
 }
 
 void peer_datagram(struct peer *p, const struct config_endpoint *from, const uint8_t *data,

@@ -110,7 +110,7 @@ void client_start(struct peer *p, const struct peer_now *now)
 }
 
 void client_punched(struct peer *p, const struct config_endpoint *from,
-	const struct pkt_punch *punch, const struct peer_now *now)
+	const struct pkt_punch *punch, bool fresh, const struct peer_now *now)
 {
 	struct peer_client *c = &p->client;
 	struct epoch *e = keyring_current(&p->keys);
@@ -121,7 +121,8 @@ void client_punched(struct peer *p, const struct config_endpoint *from,
 		p->ops->send(p->ctx, p, from, &c->m1, sizeof(c->m1));
 		break;
 	case CLIENT_REST:
-		if (!(punch->hs.flags & PKT_PUNCH_INITIATE) ||
+		// A copy of one that was heeded is late, or somebody else's.
+		if (!fresh || !(punch->hs.flags & PKT_PUNCH_INITIATE) ||
 			(e != NULL && now->mono_us < e->born_us + CALM_US))
 			break;
 		client_start(p, now);

@@ -41,7 +41,7 @@ void punch_tick(struct peer *p, const struct peer_now *now);
 void client_start(struct peer *p, const struct peer_now *now);
 void client_stop(struct peer *p);
 void client_punched(struct peer *p, const struct config_endpoint *from,
-	const struct pkt_punch *punch, const struct peer_now *now);
+	const struct pkt_punch *punch, bool fresh, const struct peer_now *now);
 void client_m2(struct peer *p, const struct config_endpoint *from, const uint8_t *data, size_t len,
 	const struct peer_now *now);
 void client_retry(struct peer *p, const struct config_endpoint *from, const uint8_t *data,

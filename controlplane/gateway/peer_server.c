@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sodium.h>
 
+#define M3_REPEATS_US 5000000ull // the last of them comes after 3.75 s (PROTOCOL.md §7)
+
 void server_stop(struct peer *p)
 {
 	struct peer_server *s = &p->server;
@@ -117,7 +119,8 @@ void server_m1(struct peer *p, const struct config_endpoint *from, const uint8_t
 	if (i < 0 || ts < p->m1_ts)
 		return;
 	if (ts == p->m1_ts) {
-		if (s->phase != SERVER_REST && s->pairing_idx == (unsigned)i)
+		// Whoever sent M3 has M2; from then on a copy of M1 is somebody else's.
+		if (s->phase == SERVER_M2 && s->pairing_idx == (unsigned)i)
 			repeat_m2(p, from);
 		return;
 	}
@@ -143,7 +146,9 @@ void server_m3(struct peer *p, const struct config_endpoint *from, const uint8_t
 
 	if (s->phase == SERVER_REST || hs_ts(data) != p->m1_ts)
 		return;
+	// For as long as the client repeats its M3, and only to where that one came from.
 	if (s->phase == SERVER_DONE && hs_key_id(data) == s->m3_key_id &&
+		endpoint_equal(from, &s->m3_from) && now->mono_us < s->install_us + M3_REPEATS_US &&
 		hs_check_outer(&p->pairing[s->pairing_idx].pair, PKT_TYPE_M3, data, len,
 			PKT_HS_MAX_LEN, now->unix_us / 1000000) == HS_OK)
 		repeat_m4(p, from);
