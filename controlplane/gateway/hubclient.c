@@ -88,8 +88,9 @@ static bool wants_fresh(const struct control *c, const struct gw_peer *gp)
 	if (!own->made || now > own->not_after_s || own->not_before_s > now + INTENT_SKEW_S)
 		return true;
 	life = own->not_after_s - own->not_before_s;
-	// Renewed at two thirds of its life, as the certificate is.
-	return own->consumed && now > own->not_before_s + life / 3 * 2;
+	// Early, because connections end with it: from any moment on the hub may be away for six of
+	// seven days.
+	return own->consumed && now > own->not_before_s + life / 7;
 }
 
 void hubclient_publish(struct control *c, struct gw_peer *gp)
