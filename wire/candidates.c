@@ -21,7 +21,7 @@ static bool addr6_ok(const uint8_t a[16])
 	return !loopback_or_none && a[0] != 0xff && memcmp(a, mapped, sizeof(mapped)) != 0;
 }
 
-static bool candidate_ok(const struct candidate *c)
+bool candidate_ok(const struct candidate *c)
 {
 	if (c->port == 0 || c->kind < CANDIDATE_LOCAL || c->kind > CANDIDATE_RELAY)
 		return false;

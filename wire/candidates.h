@@ -7,6 +7,7 @@
 // Any thread. Floor 0. PROTOCOL.md §3, §9.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -36,6 +37,10 @@ struct candidates {
 	unsigned n;
 	struct candidate list[CANDIDATES_MAX];
 };
+
+// Whether a list with this entry parses: its family and kind are known, and the address is one that
+// datagrams can be sent to.
+bool candidate_ok(const struct candidate *c);
 
 // Read exactly CANDIDATES_LEN bytes. 0, or -EBADMSG with *ret untouched: unknown version, family or
 // kind, port 0, an unspecified, loopback, multicast or (IPv4) broadcast address, stray bytes set.

@@ -27,6 +27,9 @@ static bool add(struct candidate list[CANDIDATES_MAX], unsigned *n, const struct
 	c->priority =
 		(kind == CANDIDATE_REFLEXIVE ? 200u : 100u) + (addr->family == 6 ? 100u : 0u) - *n;
 	memcpy(c->addr, addr->bytes, addr->family == 6 ? 16 : 4);
+	// One that peers would refuse must not cost us the whole list: the hub can say anything.
+	if (!candidate_ok(c))
+		return false;
 	(*n)++;
 	return true;
 }
