@@ -33,7 +33,9 @@
 #define PEER_BURST_STEPS   20 // 250 ms for 5 s
 #define PEER_ROUND_US      5000000ull
 #define PEER_ROUND_MAX_US  60000000ull
-#define PEER_INSTALL_US    5000000ull // for every worker to answer
+#define PEER_INSTALL_US    5000000ull   // for every worker to answer
+#define PEER_WIDEN_US      600000000ull // one burst for newly told addresses in this time,
+#define PEER_WIDEN_AHEAD   2            // and so many at once
 
 struct peer;
 
@@ -199,6 +201,7 @@ struct peer {
 	bool has_path;
 	bool path_suspect; // it went silent
 	bool path_doubted; // the peer told new addresses: look there, too, without leaving the path
+	uint64_t widen_us; // when the bursts for addresses told so far are accounted for
 	struct config_endpoint path;
 	uint16_t path_mtu;
 	uint64_t rekey_at_us; // client: start M1; server: ask

@@ -64,9 +64,15 @@ void path_send(struct peer *p, bool everywhere, const void *data, size_t len)
 	}
 }
 
-// New places to look: a fresh burst, but no fresh handshake where one is under way.
+// New places to look: a fresh burst, but no fresh handshake where one is under way. A hub that sees
+// the peer at ever new addresses could set us on them: beyond a few bursts the rounds must do.
 static void path_widen(struct peer *p, const struct peer_now *now)
 {
+	uint64_t ahead = PEER_WIDEN_AHEAD * PEER_WIDEN_US;
+
+	if (p->widen_us > now->mono_us + ahead - PEER_WIDEN_US)
+		return;
+	p->widen_us = (p->widen_us > now->mono_us ? p->widen_us : now->mono_us) + PEER_WIDEN_US;
 	if (!p->is_client || p->client.phase == CLIENT_REST) {
 		peer_contact(p, now);
 	} else if (p->client.phase == CLIENT_M1) {
