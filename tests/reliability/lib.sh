@@ -74,3 +74,14 @@ row_cases() {
 		grep -qx "\[       OK \] $c" <<<"$row_out" || row_result false "$c did not pass"
 	done
 }
+
+# row_sim NAME: a row that the simulator has; its last line is the figure.
+row_sim() {
+	local out status full=()
+	row_need tests/sim/postern-sim
+	[ "$scale" = ci ] || full=(--full)
+	out=$("$BUILD/tests/sim/postern-sim" --row "$1" "${full[@]}")
+	status=$?
+	printf '%s\n' "$out"
+	row_result "$([ $status -eq 0 ] && echo true || echo false)" "$(tail -n 1 <<<"$out")"
+}

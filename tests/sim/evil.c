@@ -402,7 +402,7 @@ const char *evil_name(unsigned way)
 
 bool evil_withholds(unsigned way)
 {
-	return way > 0 && ways[way - 1].withholds && ways[way - 1].moment == AT_MATCH;
+	return way > 0 && ways[way - 1].withholds;
 }
 
 void evil_behave(unsigned way)

@@ -14,7 +14,7 @@
 static const char usage[] =
 	"Usage: postern-sim [--seed N] [--runs N] [--hours H] [--seconds S] [--skip LIST] "
 	"[--shrink] [--trace]\n"
-	"       postern-sim --row NAME [--scale ci|full] [--json FILE]\n"
+	"       postern-sim --row NAME [--full]\n"
 	"\n"
 	"Gateways with the real control and the real data-plane live in one process, on simulated "
 	"clocks,\n"
@@ -30,7 +30,9 @@ static const char usage[] =
 	"  --shrink       of a life that fails, find the acts it needs\n"
 	"  --trace        say what happens\n"
 	"  --log          and let the gateways log\n"
-	"  --row NAME     one row of reliability; --row list names them\n"
+	"  --row NAME     one row of reliability, as tests/reliability runs it; --row list names "
+	"them\n"
+	"  --full         with its full count\n"
 	"\n"
 	"Exit status: 0 all rules held, 1 one was broken, 2 wrong command line.\n";
 
@@ -38,7 +40,8 @@ struct options {
 	struct chaos_options chaos;
 	unsigned runs, seconds;
 	bool shrink;
-	const char *row, *scale, *json;
+	bool full;
+	const char *row;
 };
 
 static void life(void *arg, struct row_result *)
@@ -157,11 +160,8 @@ static bool take_option(struct options *o, int c)
 	case 'R':
 		o->row = optarg;
 		return true;
-	case 'c':
-		o->scale = optarg;
-		return true;
-	case 'j':
-		o->json = optarg;
+	case 'f':
+		o->full = true;
 		return true;
 	default:
 		return false;
@@ -173,8 +173,8 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {{"seed", 1, 0, 's'}, {"runs", 1, 0, 'r'},
 		{"hours", 1, 0, 'H'}, {"seconds", 1, 0, 'S'}, {"skip", 1, 0, 'k'},
 		{"shrink", 0, 0, 'x'}, {"trace", 0, 0, 't'}, {"log", 0, 0, 'l'}, {"row", 1, 0, 'R'},
-		{"scale", 1, 0, 'c'}, {"json", 1, 0, 'j'}, {"help", 0, 0, 'h'}, {0}};
-	struct options o = {.chaos = {.seed = 1, .hours = 1}, .runs = 1, .scale = "ci"};
+		{"full", 0, 0, 'f'}, {"help", 0, 0, 'h'}, {0}};
+	struct options o = {.chaos = {.seed = 1, .hours = 1}, .runs = 1};
 	int c;
 
 	setlinebuf(stdout);
@@ -194,5 +194,5 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	box_init();
-	return o.row != NULL ? row_main(o.row, o.scale, o.json) : lives(&o);
+	return o.row != NULL ? row_main(o.row, o.full) : lives(&o);
 }

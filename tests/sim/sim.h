@@ -213,7 +213,7 @@ void hub_tell(struct sim_gateway *g, uint16_t type, const void *body, size_t len
 void evil_behave(unsigned way);
 unsigned evil_n_ways(void);
 const char *evil_name(unsigned way);
-bool evil_withholds(unsigned way); // no introduction comes through
+bool evil_withholds(unsigned way); // nobody can connect
 unsigned evil_n_done(void);        // how often it went that way
 
 // watch.c
