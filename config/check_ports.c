@@ -78,7 +78,6 @@ static int check_af_xdp(struct config_reader *r, const struct config_port *p, un
 
 static int check_tap(struct config_reader *r, const struct config_port *p, unsigned i)
 {
-	enum { TAP_QUEUES_MAX = 16 }; // of DPDK's net_tap
 	int ret;
 
 	if (p->role == CONFIG_ROLE_WAN) {
@@ -95,11 +94,6 @@ static int check_tap(struct config_reader *r, const struct config_port *p, unsig
 		ret = unused(r, i, "mode", "it is for kind af_xdp");
 	if (ret < 0)
 		return ret;
-	if (p->n_queues > TAP_QUEUES_MAX) {
-		config_reader_at(r, "ports[%u].queues", i);
-		config_reader_hint(r, "at most %u", TAP_QUEUES_MAX);
-		return config_reader_fail(r, "a tap cannot have %u queues", p->n_queues);
-	}
 	return 0;
 }
 
@@ -200,6 +194,8 @@ static int check_port(struct config_reader *r, const struct dataplane_config *dp
 	const struct config_port *p = &dp->ports[i];
 	int ret = check_unique(r, dp->ports, i);
 
+	if (ret == 0 && p->kind != CONFIG_KIND_TAP)
+		ret = unused(r, i, "super_frames", "only a tap has super-frames");
 	if (ret == 0)
 		ret = check_wan_keys(r, p, i);
 	if (ret < 0)

@@ -32,6 +32,7 @@ enum config_polling { CONFIG_POLL_ADAPTIVE, CONFIG_POLL_BUSY };
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_REQUIRE, CONFIG_HUGEPAGES_NEVER };
 enum config_port_role { CONFIG_ROLE_LAN, CONFIG_ROLE_WAN };
 enum config_port_kind { CONFIG_KIND_AF_XDP, CONFIG_KIND_DPDK, CONFIG_KIND_TAP, CONFIG_KIND_UDP };
+enum config_super { CONFIG_SUPER_AUTO, CONFIG_SUPER_OFF };
 enum config_xdp_mode { CONFIG_XDP_AUTO, CONFIG_XDP_COPY, CONFIG_XDP_ZEROCOPY };
 
 // What of a segment's peers and loops is let through; dataplane/guard.h numbers the first alike.
@@ -58,8 +59,9 @@ struct config_port {
 	const char *device;        // dpdk only: a PCI address or a vdev with its arguments
 	enum config_xdp_mode mode; // af_xdp only
 	uint16_t n_queues;
-	uint16_t mtu; // bytes after the Ethernet header, tags not counted
-	bool has_mac; // tap and dpdk only
+	uint16_t mtu;            // bytes after the Ethernet header, tags not counted
+	enum config_super super; // tap only
+	bool has_mac;            // tap and dpdk only
 	uint8_t mac[6];
 	// WAN only.
 	uint16_t overlay_port; // UDP, host order

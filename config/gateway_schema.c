@@ -12,6 +12,7 @@ static const char *const polling_words[] = {"adaptive", "busy", NULL};
 static const char *const hugepages_words[] = {"auto", "require", "never", NULL};
 static const char *const role_words[] = {"lan", "wan", NULL};
 static const char *const kind_words[] = {"af_xdp", "dpdk", "tap", "udp", NULL};
+static const char *const super_words[] = {"auto", "off", NULL};
 static const char *const mode_words[] = {"auto", "copy", "zerocopy", NULL};
 static const char *const guard_words[] = {"auto", "allow", "drop", NULL};
 static const char *const stp_words[] = {"drop", "forward", NULL};
@@ -317,6 +318,17 @@ static const struct config_key port_keys[] = {
 		.restart = CONFIG_RESTART_BOTH,
 		.dflt_doc = "the device's own",
 		.doc = "tap and dpdk only: the port's address."},
+	{.name = "super_frames",
+		.type = CONFIG_TYPE_ENUM,
+		AT(config_port, super),
+		.words = super_words,
+		.restart = CONFIG_RESTART_BOTH,
+		.dflt = "auto",
+		.doc = "tap only: let this host's TCP and UDP hand over up to 64 KB as one frame, "
+		       "which crosses whole "
+		       "to peers that have such a port, too, and as ordinary frames to others. "
+		       "Costs `reassembly_mib` and 4 MiB of `memory_mib` for each worker. `off`: "
+		       "never."},
 	{.name = "overlay_port",
 		.type = CONFIG_TYPE_NUMBER,
 		AT(config_port, overlay_port),

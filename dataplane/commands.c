@@ -70,6 +70,8 @@ static int run_key_install(struct worker_rt *rt, const struct cmd *c)
 		return -EINVAL;
 	if (k->cipher != CIPHER_AES_256_GCM && k->cipher != CIPHER_CHACHA20)
 		return -EINVAL;
+	if (k->super > 1 || !all_zero(k->reserved, sizeof(k->reserved)))
+		return -EINVAL;
 	if (k->rx_key_id >> PKT_KEY_ID_GEN_BITS != k->head.session || k->tx_key_id == 0)
 		return -EINVAL;
 	if (k->deadline_ns <= rt->w.now_ns)

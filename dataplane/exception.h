@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The exception interface of a WAN port that a DPDK driver took from the kernel: a net_tap device
+// The exception interface of a WAN port that a DPDK driver took from the kernel: a tap
 // that carries the port's addresses in the kernel, so that ARP, ssh and everything else that is not
 // overlay goes on working through it, both ways.
 //
@@ -16,8 +16,6 @@ struct rte_mempool;
 struct runtime;
 struct worker;
 struct worker_rt;
-
-#define EXCEPTION_NONE 0xffff // a port without one
 
 // Make the interface cfg->interface with the port's MAC and MTU, n_workers queues.
 // errors: -errno, with a sentence in why (PORT_WHY_BYTES).

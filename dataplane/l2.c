@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/l2.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
@@ -8,6 +9,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/gso.h"
 #include "dataplane/worker_types.h"
 
 #define TAG_BYTES 4
@@ -56,7 +58,7 @@ enum drop_reason l2_refusal(const struct rte_mbuf *m)
 		return DROP_RX_MULTI_SEGMENT;
 	if (m->data_len < PKT_FRAME_MIN)
 		return DROP_RX_RUNT;
-	if (m->data_len > PKT_FRAME_MAX)
+	if (m->data_len > PKT_FRAME_MAX && !mbuf_is_super(m))
 		return DROP_RX_GIANT;
 	if ((data[6] & 1) != 0 || bytes_are_zero(data + 6, 6))
 		return DROP_SOURCE_INVALID;
@@ -238,6 +240,47 @@ static bool leaves_segment(
 	return vid != 0 && t->by_port[a->port_idx][vid] != ATTACHMENT_NONE;
 }
 
+// A super-frame to a port that takes none: its segments, one by one.
+static void deliver_segments(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct gso g;
+
+	if (unlikely(!gso_parse(frame, m->data_len, mbuf_super(m), &g))) {
+		worker_drop(w, DROP_SUPER_INVALID, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	for (unsigned i = 0; i < g.segments; i++) {
+		struct rte_mbuf *s = worker_mbuf(w);
+
+		if (s == NULL)
+			break;
+		if (unlikely(rte_pktmbuf_tailroom(s) < gso_segment_bytes(&g))) {
+			worker_drop(w, DROP_TX_MTU, 1);
+			rte_pktmbuf_free(s);
+			break;
+		}
+		s->data_len =
+			gso_segment(frame, m->data_len, &g, i, rte_pktmbuf_mtod(s, uint8_t *));
+		s->pkt_len = s->data_len;
+		l2_deliver(w, attachment, s);
+	}
+	rte_pktmbuf_free(m);
+}
+
+// Of a super-frame what counts is the length of its segments.
+static unsigned longest(const struct rte_mbuf *m)
+{
+	struct gso g;
+
+	if (likely(!mbuf_is_super(m)))
+		return m->data_len;
+	if (!gso_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, mbuf_super(m), &g))
+		return UINT_MAX;
+	return gso_segment_bytes(&g);
+}
+
 void l2_deliver_any(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 {
 	const struct attachment *a = &w->dp->segments.attachment[attachment];
@@ -246,6 +289,10 @@ void l2_deliver_any(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 	unsigned most = port->mtu + RTE_ETHER_HDR_LEN;
 	uint16_t be_type;
 
+	if (unlikely(mbuf_is_super(m) && !port->super)) {
+		deliver_segments(w, attachment, m);
+		return;
+	}
 	memcpy(&be_type, rte_pktmbuf_mtod_offset(m, uint8_t *, 12), sizeof(be_type));
 	if (l2_is_tag(be_type)) {
 		most += 2 * TAG_BYTES;
@@ -255,7 +302,7 @@ void l2_deliver_any(struct worker *w, uint16_t attachment, struct rte_mbuf *m)
 			return;
 		}
 	}
-	if (unlikely(m->data_len > most)) {
+	if (unlikely(longest(m) > most)) {
 		worker_drop(w, DROP_TX_MTU, 1);
 		rte_pktmbuf_free(m);
 		return;
@@ -282,7 +329,7 @@ unsigned l2_flood_lan(
 		if (unlikely(loop_any(&w->dp->loop)) &&
 			loop_cuts(&w->dp->loop, fdb_dst(FDB_LAN, s->attached[i]), segment))
 			continue;
-		copy = worker_mbuf_copy(w, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+		copy = worker_frame_copy(w, m);
 		if (copy == NULL)
 			continue;
 		l2_deliver(w, s->attached[i], copy);

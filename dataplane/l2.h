@@ -106,7 +106,8 @@ static inline bool l2_parse(
 	fdb_key_t dst, src;
 
 	// As little-endian numbers: a group address has bit 0, 01:80:c2:00:00:0x is LINK_LOCAL.
-	if (likely(m->nb_segs == 1 && bytes >= PKT_FRAME_MIN && bytes <= PKT_FRAME_MAX)) {
+	if (likely(m->nb_segs == 1 && bytes >= PKT_FRAME_MIN &&
+		    (bytes <= PKT_FRAME_MAX || mbuf_is_super(m)))) {
 		dst = fdb_key_of8(data, 0);
 		src = fdb_key_of8(data + 6, 0);
 		if (likely((src & 1) == 0 && src != 0 &&
@@ -130,6 +131,7 @@ static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segmen
 		.data = data,
 		.m = m,
 		.bytes = m->data_len,
+		.super = mbuf_super(m),
 		.segment = segment,
 		.dscp = dscp,
 	};
@@ -144,7 +146,7 @@ static inline void l2_deliver(struct worker *w, uint16_t attachment, struct rte_
 	// The port's MTU does not count the Ethernet header.
 	unsigned most = w->dp->port[a->port_idx].mtu + RTE_ETHER_HDR_LEN;
 
-	if (likely(a->vid == 0 && m->data_len <= most &&
+	if (likely(a->vid == 0 && m->data_len <= most && !mbuf_is_super(m) &&
 		    !l2_is_tag(get_le16(rte_pktmbuf_mtod_offset(m, uint8_t *, 12)))))
 		port_tx(w, a->port_idx, m);
 	else

@@ -122,7 +122,8 @@ static void send_hello(struct link_server *link)
 		.n_ports = rt->dp.n_ports,
 		.aes_hw = rt->aes_hw,
 		.adaptive = rt->cfg->polling == CONFIG_POLL_ADAPTIVE,
-		.hugepages = rt->hugepages};
+		.hugepages = rt->hugepages,
+		.super = rt->super_pool != NULL};
 
 	for (unsigned i = 0; i < rt->dp.n_ports; i++) {
 		static const uint8_t kinds[] = {[CONFIG_KIND_AF_XDP] = LINK_KIND_AF_XDP,

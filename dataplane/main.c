@@ -228,9 +228,12 @@ static int open_ports(struct runtime *rt)
 {
 	char why[PORT_WHY_BYTES] = "";
 	int err = port_pool_create(rt->cfg, &rt->pool, why);
+	struct port_pools pools = {.pool = rt->pool};
 
+	if (err == 0)
+		pools.super = rt->super_pool = port_super_pool_create(rt->cfg);
 	for (unsigned i = 0; err == 0 && i < rt->cfg->n_ports; i++) {
-		err = port_open(&rt->cfg->ports[i], (uint8_t)i, rt->pool,
+		err = port_open(&rt->cfg->ports[i], (uint8_t)i, &pools,
 			rt->cfg->polling == CONFIG_POLL_BUSY, &rt->dp.port[i], &rt->port[i], why);
 		if (err < 0)
 			break;
@@ -238,12 +241,12 @@ static int open_ports(struct runtime *rt)
 		err = exception_open(rt, i, why);
 		if (err < 0)
 			break;
-		log_info("port %s: %s %s, %u queue%s, MTU %u", rt->cfg->ports[i].name,
+		log_info("port %s: %s %s, %u queue%s, MTU %u%s", rt->cfg->ports[i].name,
 			config_port_kind_name(rt->port[i].kind),
 			rt->cfg->ports[i].kind == CONFIG_KIND_DPDK ? rt->cfg->ports[i].device
 								   : rt->port[i].ifname,
 			rt->port[i].n_queues, rt->port[i].n_queues == 1 ? "" : "s",
-			rt->dp.port[i].mtu);
+			rt->dp.port[i].mtu, rt->dp.port[i].super ? ", super-frames" : "");
 	}
 	if (err < 0)
 		log_error("%s", why);

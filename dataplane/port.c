@@ -14,121 +14,20 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_mbuf_pool_ops.h>
-#include <rte_mempool.h>
 
 #include "config/gateway.h"
 #include "dataplane/eal.h"
 #include "config/log.h"
 #include "dataplane/netdev.h"
+#include "dataplane/port_tap.h"
 #include "dataplane/port_udp.h"
 
 #define AF_XDP_RING      2048 // the driver's own fill level as well
-#define AF_XDP_BUFFERS   4096 // for each queue: its fill level and as many under way
-#define AF_XDP_HEADROOM  256  // XDP_PACKET_HEADROOM, kept free by the kernel in every buffer
-#define AF_XDP_OBJECT    4096 // a UMEM chunk is at most a page
 #define AF_XDP_BUDGET    64   // 0 would make an idle poll block for a second (NAPI without wake-up)
-#define ETH_OVERHEAD     (14 + 8)
-#define TAILROOM         32 // for the AEAD's tag
 #define OTHER_RING       1024
-#define POOL_CACHE       256
-#define POOL_ALIGN       64
 #define PORT_NAME_PREFIX "net_af_xdp"
 
 #define WHY(why, ...) snprintf((why), PORT_WHY_BYTES, __VA_ARGS__)
-
-// ---------------------------------------------------------------- memory
-
-// One pool for all ports: what arrives on one AF_XDP port leaves by another without a copy, because
-// the pool lies in the UMEM of every queue. Every buffer holds the largest frame of any port.
-//
-// The driver takes a UMEM to be as long as number times size of the buffers, but DPDK leaves gaps
-// so that no buffer crosses a page: on 4 KiB pages nearly half of the pool would lie outside, and
-// the kernel silently refuses those buffers. NO_IOVA_CONTIG packs them; only a NIC that is given
-// physical addresses needs the gaps.
-static struct rte_mempool *make_pool(unsigned n, size_t room, bool packed)
-{
-	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
-	struct rte_mempool *pool;
-
-	if (!packed)
-		return rte_pktmbuf_pool_create(
-			"packets", n, POOL_CACHE, 0, (uint16_t)room, SOCKET_ID_ANY);
-	pool = rte_mempool_create_empty("packets", n, (unsigned)(sizeof(struct rte_mbuf) + room),
-		POOL_CACHE, sizeof(priv), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-	if (pool == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
-		goto free_pool;
-	rte_pktmbuf_pool_init(pool, &priv);
-	if (rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1)
-		goto free_pool;
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-
-free_pool:
-	rte_mempool_free(pool);
-	return NULL;
-}
-
-static bool has_pci(const struct dataplane_config *cfg)
-{
-	for (unsigned i = 0; i < cfg->n_ports; i++) {
-		if (cfg->ports[i].kind == CONFIG_KIND_DPDK &&
-			eal_device_is_pci(cfg->ports[i].device))
-			return true;
-	}
-	return false;
-}
-
-int port_pool_create(
-	const struct dataplane_config *cfg, struct rte_mempool **ret_pool, char why[PORT_WHY_BYTES])
-{
-	unsigned n_xdp_queues = 0, n = cfg->n_mbufs;
-	unsigned mtu = 1500;
-	size_t room, object;
-	struct rte_mempool *pool;
-
-	for (unsigned i = 0; i < cfg->n_ports; i++) {
-		if (cfg->ports[i].mtu > mtu)
-			mtu = cfg->ports[i].mtu;
-		if (cfg->ports[i].kind == CONFIG_KIND_AF_XDP)
-			n_xdp_queues += cfg->ports[i].n_queues;
-	}
-	room = RTE_PKTMBUF_HEADROOM + mtu + ETH_OVERHEAD + TAILROOM;
-	if (n_xdp_queues > 0)
-		room += AF_XDP_HEADROOM;
-	room = (room + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-	if (room < RTE_MBUF_DEFAULT_BUF_SIZE)
-		room = RTE_MBUF_DEFAULT_BUF_SIZE;
-	object = rte_mempool_calc_obj_size((uint32_t)(sizeof(struct rte_mbuf) + room), 0, NULL);
-	if (n_xdp_queues > 0 && object > AF_XDP_OBJECT) {
-		WHY(why,
-			"an af_xdp port cannot be in one gateway with a port of MTU %u: its "
-			"buffers are "
-			"at most a page; use MTU %u or less on every port, or no af_xdp port",
-			mtu, CONFIG_XDP_MTU_MAX);
-		return -EINVAL;
-	}
-	if (n_xdp_queues > 0 && has_pci(cfg) && rte_eal_iova_mode() == RTE_IOVA_PA) {
-		WHY(why, "an af_xdp port cannot be in one gateway with a NIC that needs physical "
-			 "addresses: bind the NIC to vfio-pci with an IOMMU, or use one kind of "
-			 "port");
-		return -EINVAL;
-	}
-	if (n < n_xdp_queues * AF_XDP_BUFFERS)
-		n = n_xdp_queues * AF_XDP_BUFFERS;
-	pool = make_pool(n, room, n_xdp_queues > 0);
-	if (pool == NULL) {
-		WHY(why,
-			"no memory for %u packet buffers of %zu bytes: raise dataplane.memory_mib "
-			"(now %u) above %zu",
-			n, object, cfg->memory_mib, (n * object >> 20) + 16);
-		return -ENOMEM;
-	}
-	*ret_pool = pool;
-	return 0;
-}
 
 // ---------------------------------------------------------------- AF_XDP
 
@@ -374,16 +273,6 @@ static int probe(const struct config_port *cfg, uint8_t idx, struct port_rt *rt,
 			cfg->interface, cfg->n_queues, object, AF_XDP_BUDGET);
 		err = rte_eal_hotplug_add("vdev", name, args);
 		break;
-	case CONFIG_KIND_TAP:
-		snprintf(name, name_size, "net_tap%u", idx);
-		if (cfg->has_mac)
-			snprintf(args, sizeof(args), "iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
-				cfg->interface, cfg->mac[0], cfg->mac[1], cfg->mac[2], cfg->mac[3],
-				cfg->mac[4], cfg->mac[5]);
-		else
-			snprintf(args, sizeof(args), "iface=%s", cfg->interface);
-		err = rte_eal_hotplug_add("vdev", name, args);
-		break;
 	default:
 		snprintf(name, name_size, "%.*s", (int)strcspn(cfg->device, ","), cfg->device);
 		// A PCI device was probed when EAL started.
@@ -590,18 +479,36 @@ static int open_ethdev(const struct config_port *cfg, struct rte_mempool *pool, 
 	return 0;
 }
 
-int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
-	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
+static int open_tap(const struct config_port *cfg, const struct port_pools *pools,
+	struct port *port, struct port_rt *rt, char *why)
+{
+	struct tap_options o = {
+		.port = cfg->name,
+		.interface = cfg->interface,
+		.mac = cfg->has_mac ? cfg->mac : NULL,
+		.mtu = cfg->mtu,
+		.n_queues = rt->n_queues,
+		.pool = pools->pool,
+		.super_pool = cfg->super == CONFIG_SUPER_AUTO ? pools->super : NULL,
+	};
+
+	return port_tap_open(&o, port, rt->queue_fd, why);
+}
+
+int port_open(const struct config_port *cfg, uint8_t idx, const struct port_pools *pools,
+	bool busy_poll, struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES])
 {
 	struct port port = {.idx = idx, .mtu = cfg->mtu};
 	int err = 0;
 
-	if (rt->kind != CONFIG_KIND_UDP)
-		err = open_ethdev(cfg, pool, busy_poll, &port, rt, why);
+	if (rt->kind == CONFIG_KIND_TAP)
+		err = open_tap(cfg, pools, &port, rt, why);
+	else if (rt->kind != CONFIG_KIND_UDP)
+		err = open_ethdev(cfg, pools->pool, busy_poll, &port, rt, why);
 	if ((err == -EOPNOTSUPP || err == -EIO) && fall_back_to_udp(rt, why))
 		err = 0;
 	if (err == 0 && rt->kind == CONFIG_KIND_UDP)
-		err = port_udp_open(cfg, pool, &port, rt, why);
+		err = port_udp_open(cfg, pools->pool, &port, rt, why);
 	if (err < 0)
 		return err;
 	port.role = cfg->role == CONFIG_ROLE_WAN ? LINK_ROLE_WAN : LINK_ROLE_LAN;
@@ -614,8 +521,14 @@ int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *po
 void port_close(struct port *port, struct port_rt *rt)
 {
 	xdp_maps_close(&rt->xdp);
+	if (rt->has_exception)
+		port_tap_close(&rt->exception);
 	if (rt->kind == CONFIG_KIND_UDP) {
 		port_udp_close(port);
+		return;
+	}
+	if (rt->kind == CONFIG_KIND_TAP) {
+		port_tap_close(port);
 		return;
 	}
 	if (rt->kind == CONFIG_KIND_AF_XDP) {

@@ -17,6 +17,11 @@
 
 struct rte_mempool;
 
+struct port_pools {
+	struct rte_mempool *pool;
+	struct rte_mempool *super; // NULL: no super-frames
+};
+
 #define PORT_QUEUES_MAX 64
 #define PORT_WHY_BYTES  512
 
@@ -26,15 +31,20 @@ struct port_rt {
 	enum config_port_kind kind; // that it became: udp where AF_XDP was refused
 	unsigned ifindex;           // AF_XDP: of the kernel interface
 	uint16_t n_queues;
-	uint16_t exception;            // ethdev of the exception interface, or EXCEPTION_NONE
 	int queue_fd[PORT_QUEUES_MAX]; // to wait on; -1 where there is none
 	struct xdp_maps xdp;
 	char ifname[16];
+	bool has_exception;
+	struct port exception; // a tap
 };
 
 // Make the packet pool that suits all ports. errors: -ENOMEM, with a sentence in why.
 int port_pool_create(const struct dataplane_config *cfg, struct rte_mempool **ret_pool,
 	char why[PORT_WHY_BYTES]);
+
+// Buffers for super-frames, if a port of the configuration is to have them and there is memory;
+// else NULL.
+struct rte_mempool *port_super_pool_create(const struct dataplane_config *cfg);
 
 // What of a port can be checked before DPDK starts: interface, MTU, queues, privilege, a foreign
 // XDP program; takes our own stale one off. errors: -errno, with a sentence in why.
@@ -42,8 +52,8 @@ int port_prepare(const struct config_port *cfg, struct port_rt *rt, char why[POR
 
 // Open and start it. `idx` is its place in the YAML; busy_poll: workers have their CPUs to
 // themselves. errors: -errno, with a sentence in why.
-int port_open(const struct config_port *cfg, uint8_t idx, struct rte_mempool *pool, bool busy_poll,
-	struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES]);
+int port_open(const struct config_port *cfg, uint8_t idx, const struct port_pools *pools,
+	bool busy_poll, struct port *ret_port, struct port_rt *rt, char why[PORT_WHY_BYTES]);
 
 // Stop a port, at the end of the process; our program is taken off an AF_XDP interface.
 void port_close(struct port *port, struct port_rt *rt);

@@ -104,6 +104,7 @@ struct runtime {
 	struct worker_rt *worker[WORKERS_MAX];
 	struct port_rt port[PORTS_MAX]; // beside dp.port
 	struct rte_mempool *pool;
+	struct rte_mempool *super_pool; // NULL: no super-frames
 	struct stats_region *stats;
 	uint64_t boot_id;
 	bool hugepages;

@@ -270,6 +270,7 @@ static int install_tx(struct worker *w, struct epoch *e, const struct cmd_key *c
 	e->tx_used = true;
 	e->tx_key_id = c->tx_key_id;
 	e->n_tx_lanes = c->n_lanes;
+	e->tx_super = c->super;
 	return 0;
 }
 

@@ -34,6 +34,7 @@ struct epoch {
 	uint8_t n_tx_lanes; // the peer accepts
 	bool seen;          // an authentic packet has come
 	bool forgeries_told;
+	bool tx_super;       // the peer takes super-frames
 	bool tx_used;        // a transmit key was installed, be it wiped meanwhile
 	struct lane_tx *tx;  // ours, or NULL
 	struct lane_rx **rx; // lane n at [(n − 1) / n_workers], NULL where not installed

@@ -28,6 +28,7 @@ struct stream_frame {
 	const uint8_t *data;
 	struct rte_mbuf *m; // the frame's own packet, if it may be taken: set to NULL when it was
 	uint16_t bytes;
+	uint16_t super; // not 0: a super-frame, and the payload of its segments
 	uint8_t segment;
 	uint8_t dscp; // upper six bits
 };
@@ -36,8 +37,9 @@ struct stream_frame {
 //
 // in:    f in order of arrival; the order is kept. Frames are read; where f->m may be taken, a lone
 //        frame is sealed in its own packet, and bytes before a piece of a large one are
-//        overwritten.
-// drops: NO_SESSION, NO_PATH, TX_EXPIRED, TX_COUNTER_CAP, NO_MBUF, CRYPTO, HANDOFF_FULL
+//        overwritten. A super-frame goes whole to a peer that takes it, else as its segments.
+// drops: NO_SESSION, NO_PATH, TX_EXPIRED, TX_COUNTER_CAP, NO_MBUF, CRYPTO, HANDOFF_FULL,
+//        SUPER_INVALID
 void stream_pack(struct worker *w, uint32_t slot, struct stream_frame *const *f, unsigned n);
 
 // ---- WAN → LAN

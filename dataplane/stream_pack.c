@@ -7,6 +7,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "dataplane/gso.h"
 #include "dataplane/stage.h"
 #include "dataplane/worker_types.h"
 
@@ -36,10 +37,16 @@ struct packer {
 	uint8_t open_dscp;
 };
 
+// What precedes the frame in its block, or in its first piece.
+static unsigned head_bytes(const struct stream_frame *f)
+{
+	return f->super != 0 ? PKT_SUPER_HDR_LEN : 0;
+}
+
 // What a whole frame takes of a packet.
 static unsigned block_bytes(const struct stream_frame *f)
 {
-	return PKT_BLOCK_HDR_LEN + f->bytes;
+	return PKT_BLOCK_HDR_LEN + head_bytes(f) + f->bytes;
 }
 
 // ---------------------------------------------------------------- packets
@@ -110,6 +117,14 @@ static uint8_t *block(struct packer *p, uint8_t kind, uint8_t segment, unsigned 
 
 // ---------------------------------------------------------------- frames
 
+// What a super-frame begins with; returns where the frame's bytes go.
+static uint8_t *head_write(uint8_t *at, const struct stream_frame *f)
+{
+	if (f->super != 0)
+		put_le32(at, f->super);
+	return at + head_bytes(f);
+}
+
 // Whether a frame's packet is nobody else's, with so much room before the frame.
 static bool own_packet(const struct stream_frame *f, unsigned headroom)
 {
@@ -131,10 +146,25 @@ static void seal_piece(struct packer *p, const struct stream_frame *f, unsigned 
 	p->left = 0;
 }
 
-// What goes before a first piece: what is in the open packet, and its own header.
-static unsigned first_prefix(const struct packer *p)
+// The header of a first piece with so much of the frame, up to where its bytes go.
+static uint8_t *first_write(uint8_t *at, const struct stream_frame *f, unsigned part)
 {
-	return p->at - p->start + PKT_BLOCK_HDR_LEN + PKT_FRAG_TOTAL_LEN;
+	uint8_t kind = f->super != 0 ? PKT_KIND_SUPER_FIRST : PKT_KIND_FRAG_FIRST;
+
+	at = block_write(at, kind, f->segment, PKT_FRAG_TOTAL_LEN + head_bytes(f) + part);
+	put_le16(at, head_bytes(f) + f->bytes);
+	return head_write(at + PKT_FRAG_TOTAL_LEN, f);
+}
+
+static unsigned first_bytes(const struct stream_frame *f)
+{
+	return PKT_BLOCK_HDR_LEN + PKT_FRAG_TOTAL_LEN + head_bytes(f);
+}
+
+// What goes before a first piece: what is in the open packet, and its own header.
+static unsigned first_prefix(const struct packer *p, const struct stream_frame *f)
+{
+	return p->at - p->start + first_bytes(f);
 }
 
 // The first piece of a frame ends the open packet. A long one is not copied to the blocks before
@@ -142,32 +172,29 @@ static unsigned first_prefix(const struct packer *p)
 static void seal_first(struct packer *p, const struct stream_frame *f, unsigned part)
 {
 	unsigned before = p->at - p->start;
-	uint8_t *from = rte_pktmbuf_mtod_offset(f->m, uint8_t *, -(int)first_prefix(p));
+	uint8_t *from = rte_pktmbuf_mtod_offset(f->m, uint8_t *, -(int)first_prefix(p, f));
 
 	memcpy(from, p->start, before);
-	put_le16(block_write(
-			 from + before, PKT_KIND_FRAG_FIRST, f->segment, PKT_FRAG_TOTAL_LEN + part),
-		f->bytes);
-	seal(p, p->m, p->start, from, first_prefix(p) + part, f->dscp);
+	first_write(from + before, f, part);
+	seal(p, p->m, p->start, from, first_prefix(p, f) + part, f->dscp);
 	p->m = NULL;
 	p->left = 0;
 }
 
 static void copy_first(struct packer *p, const struct stream_frame *f, unsigned part)
 {
-	uint8_t *to = block(p, PKT_KIND_FRAG_FIRST, f->segment, PKT_FRAG_TOTAL_LEN + part);
-
-	put_le16(to, f->bytes);
-	memcpy(to + PKT_FRAG_TOTAL_LEN, f->data, part);
+	memcpy(first_write(p->at, f, part), f->data, part);
+	p->at += first_bytes(f) + part;
+	p->left -= first_bytes(f) + part;
 }
 
 static void add_split(struct packer *p, const struct stream_frame *f)
 {
-	unsigned part = p->left - PKT_BLOCK_HDR_LEN - PKT_FRAG_TOTAL_LEN;
+	unsigned part = p->left - first_bytes(f);
 	unsigned done = part;
 	bool own = own_packet(f, 0);
 
-	if (part >= DIRECT_BYTES && own_packet(f, first_prefix(p)))
+	if (part >= DIRECT_BYTES && own_packet(f, first_prefix(p, f)))
 		seal_first(p, f, part);
 	else
 		copy_first(p, f, part);
@@ -194,7 +221,7 @@ static bool seal_in_place(struct packer *p, struct stream_frame *f, const struct
 	struct rte_mbuf *m = f->m;
 	uint8_t *data;
 
-	if (p->m != NULL || whole > p->room || shared_packet ||
+	if (p->m != NULL || whole > p->room || shared_packet || f->super != 0 ||
 		!own_packet(f, OUTER_IPV6_BYTES + PKT_DATA_HDR_LEN + PKT_BLOCK_HDR_LEN) ||
 		rte_pktmbuf_tailroom(m) < PKT_MAC_LEN)
 		return false;
@@ -208,7 +235,7 @@ static bool seal_in_place(struct packer *p, struct stream_frame *f, const struct
 // Whether one more frame's packets can be had; counts the drop when not.
 static bool can_send(struct packer *p, const struct stream_frame *f)
 {
-	unsigned packets = 2 + f->bytes / (p->room - PKT_BLOCK_HDR_LEN);
+	unsigned packets = 2 + (head_bytes(f) + f->bytes) / (p->room - PKT_BLOCK_HDR_LEN);
 
 	// And one for the packet that is open, whose buffer is had but whose counter is not taken.
 	if (unlikely(p->lane->next + packets + 1 > LANE_HARD_LIMIT)) {
@@ -227,14 +254,17 @@ static bool add_beyond(struct packer *p, struct stream_frame *f, const struct st
 	// Close the packet if the frame may not share it, or would not get a useful share.
 	if (p->m != NULL && (p->open_dscp != f->dscp || p->left < SPLIT_ROOM ||
 				    (p->left >= OWN_PACKET_BYTES && p->at != p->start &&
-					    !own_packet(f, first_prefix(p)))))
+					    !own_packet(f, first_prefix(p, f)))))
 		packet_end(p);
 	if (seal_in_place(p, f, next))
 		return true;
 	if (p->m == NULL)
 		packet_begin(p, f->dscp);
 	if (p->left >= block_bytes(f))
-		memcpy(block(p, PKT_KIND_ETH, f->segment, f->bytes), f->data, f->bytes);
+		memcpy(head_write(block(p, f->super != 0 ? PKT_KIND_SUPER : PKT_KIND_ETH,
+					  f->segment, head_bytes(f) + f->bytes),
+			       f),
+			f->data, f->bytes);
 	else
 		add_split(p, f);
 	return true;
@@ -252,7 +282,7 @@ static unsigned fill(struct packer *p, struct stream_frame *const *f, unsigned n
 	for (i = 0; i < n; i++) {
 		unsigned whole = block_bytes(f[i]);
 
-		if (whole > left || f[i]->dscp != dscp)
+		if (whole > left || f[i]->dscp != dscp || unlikely(f[i]->super != 0))
 			break;
 		worker_copy(block_write(at, PKT_KIND_ETH, f[i]->segment, f[i]->bytes), f[i]->data,
 			f[i]->bytes);
@@ -266,9 +296,34 @@ static unsigned fill(struct packer *p, struct stream_frame *const *f, unsigned n
 	return i;
 }
 
+// A super-frame for a peer that takes none. Returns false, having counted why, when it could not be
+// sent as a whole.
+static bool add_segments(struct packer *p, const struct stream_frame *f)
+{
+	uint8_t bytes[PKT_FRAME_MAX];
+	struct stream_frame segment = {.data = bytes, .segment = f->segment, .dscp = f->dscp};
+	struct stream_frame *const one[] = {&segment};
+	uint64_t added = 0;
+	struct gso g;
+
+	if (!gso_parse(f->data, f->bytes, f->super, &g) || gso_segment_bytes(&g) > sizeof(bytes)) {
+		worker_drop(p->w, DROP_SUPER_INVALID, 1);
+		return false;
+	}
+	for (unsigned i = 0; i < g.segments; i++) {
+		segment.bytes = gso_segment(f->data, f->bytes, &g, i, bytes);
+		if ((p->m == NULL || fill(p, one, 1, &added) == 0) &&
+			!add_beyond(p, &segment, NULL))
+			return false;
+	}
+	p->w->session_stats[p->slot].tx_frames += g.segments - 1;
+	return true;
+}
+
 static void pack(struct packer *p, struct stream_frame *const *f, unsigned n)
 {
 	struct stats_session *stats = &p->w->session_stats[p->slot];
+	bool whole = session_tx_epoch(p->s)->tx_super;
 	uint64_t bytes = 0, dropped = 0;
 
 	for (unsigned i = 0; i < n;) {
@@ -276,7 +331,9 @@ static void pack(struct packer *p, struct stream_frame *const *f, unsigned n)
 			i += fill(p, f + i, n - i, &bytes);
 		if (i == n)
 			break;
-		if (likely(add_beyond(p, f[i], i + 1 < n ? f[i + 1] : NULL)))
+		if (unlikely(f[i]->super != 0 && !whole)
+				? add_segments(p, f[i])
+				: likely(add_beyond(p, f[i], i + 1 < n ? f[i + 1] : NULL)))
 			bytes += f[i]->bytes;
 		else
 			dropped++;
@@ -291,6 +348,17 @@ static void pack(struct packer *p, struct stream_frame *const *f, unsigned n)
 
 // ---------------------------------------------------------------- sessions
 
+static struct rte_mbuf *copy_super(struct worker *w, const struct stream_frame *f)
+{
+	struct rte_mbuf *m = worker_super_mbuf(w);
+
+	if (m == NULL)
+		return NULL;
+	memcpy(rte_pktmbuf_append(m, f->bytes), f->data, f->bytes);
+	mbuf_super_set(m, f->super);
+	return m;
+}
+
 // Frames of a session under whose epoch another worker sends.
 static void hand_off(struct worker *w, uint32_t slot, struct stream_frame *const *f, unsigned n)
 {
@@ -303,7 +371,8 @@ static void hand_off(struct worker *w, uint32_t slot, struct stream_frame *const
 		};
 
 		if (h.m == NULL)
-			h.m = worker_mbuf_copy(w, f[i]->data, f[i]->bytes);
+			h.m = f[i]->super != 0 ? copy_super(w, f[i])
+					       : worker_mbuf_copy(w, f[i]->data, f[i]->bytes);
 		if (h.m == NULL)
 			continue;
 		f[i]->m = NULL;

@@ -9,6 +9,7 @@
 #include <rte_hash_crc.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/gso.h"
 #include "dataplane/worker_types.h"
 
 #define OPEN_SLOTS   1024
@@ -23,7 +24,8 @@ struct stream_open {
 	uint32_t slot;
 	uint16_t total; // frame: its length; piece: 0
 	uint8_t segment;
-	bool last; // piece: the last block of its packet, so the frame may go on
+	bool super; // frame: it is a super-frame, its header included
+	bool last;  // piece: the last block of its packet, so the frame may go on
 	TAILQ_ENTRY(stream_open) by_age;
 	LIST_ENTRY(stream_open) by_key;
 };
@@ -154,6 +156,7 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	o->slot = p->slot;
 	o->total = total;
 	o->segment = segment;
+	o->super = false;
 	o->last = false;
 	TAILQ_INSERT_TAIL(&r->age, o, by_age);
 	LIST_INSERT_HEAD(&r->bucket[bucket_of(p->lane, counter)], o, by_key);
@@ -185,6 +188,26 @@ static void emit(struct stream_inners *out, struct rte_mbuf *m, uint32_t slot, u
 	out->frame[out->n++] = (struct stream_inner){.m = m, .slot = slot, .segment = segment};
 }
 
+// A super-frame that is there as a whole, after its header.
+static void emit_super(struct worker *w, struct stream_inners *out, struct rte_mbuf *m,
+	uint32_t slot, uint8_t segment)
+{
+	struct pkt_super head;
+	struct gso g;
+
+	memcpy(&head, rte_pktmbuf_mtod(m, void *), sizeof(head));
+	rte_pktmbuf_adj(m, sizeof(head));
+	if (head.zero != 0 || m->data_len > PKT_SUPER_MAX ||
+		!gso_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, head.size, &g)) {
+		worker_drop(w, DROP_SUPER_INVALID, 1);
+		w->session_stats[slot].drops++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	mbuf_super_set(m, head.size);
+	emit(out, m, slot, segment);
+}
+
 static void append(struct rte_mbuf *m, const uint8_t *data, uint16_t bytes)
 {
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, bytes);
@@ -207,9 +230,13 @@ static bool continue_frame(struct worker *w, struct stream_open *o, const uint8_
 	append(m, data, bytes);
 	if (have == o->total) {
 		uint32_t slot = o->slot;
+		bool super = o->super;
 
 		unhold(w->stream, o);
-		emit(out, m, slot, segment);
+		if (super)
+			emit_super(w, out, m, slot, segment);
+		else
+			emit(out, m, slot, segment);
 		return false;
 	}
 	LIST_REMOVE(o, by_key);
@@ -236,12 +263,21 @@ static void continue_with_held(struct worker *w, struct stream_open *o, struct s
 	}
 }
 
-// FRAG_FIRST, the last block of its packet. take: its packet's buffer may become the frame's.
-// Returns whether it did.
+static bool total_is_possible(uint16_t total, bool super)
+{
+	if (super)
+		return total >= PKT_SUPER_HDR_LEN + PKT_FRAME_MIN &&
+		       total <= PKT_SUPER_HDR_LEN + PKT_SUPER_MAX;
+	return total >= PKT_FRAME_MIN && total <= PKT_FRAME_MAX;
+}
+
+// FRAG_FIRST or SUPER_FIRST, the last block of its packet. take: its packet's buffer may become the
+// frame's. Returns whether it did.
 static bool first_piece(struct worker *w, const struct stream_packet *p,
 	const struct pkt_block_view *b, bool take, struct stream_inners *out)
 {
 	const uint8_t *data = b->payload + PKT_FRAG_TOTAL_LEN;
+	bool super = b->kind == PKT_KIND_SUPER_FIRST;
 	uint16_t bytes, total;
 	struct stream_open *o;
 	struct rte_mbuf *m;
@@ -252,11 +288,11 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 	}
 	bytes = b->len - PKT_FRAG_TOTAL_LEN;
 	total = get_le16(b->payload);
-	if (total > PKT_FRAME_MAX || total < PKT_FRAME_MIN || bytes >= total) {
+	if (!total_is_possible(total, super) || bytes >= total) {
 		worker_drop(w, DROP_FRAG_LENGTH, 1);
 		return false;
 	}
-	take = take && RTE_PKTMBUF_HEADROOM + total <= p->m->buf_len;
+	take = take && !super && RTE_PKTMBUF_HEADROOM + total <= p->m->buf_len;
 	if (take) {
 		m = p->m;
 		// Where it lies if the whole frame finds room there, else at the front.
@@ -270,7 +306,7 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 		m->data_len = bytes;
 		m->pkt_len = bytes;
 	} else {
-		m = worker_mbuf(w);
+		m = super ? worker_super_mbuf(w) : worker_mbuf(w);
 		if (m == NULL)
 			return false;
 		if (rte_pktmbuf_tailroom(m) < total) {
@@ -280,6 +316,7 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 		append(m, data, bytes);
 	}
 	o = hold(w, p, p->counter + 1, m, total, b->segment);
+	o->super = super;
 	p->lane->open = o;
 	continue_with_held(w, o, out);
 	return take;
@@ -328,12 +365,13 @@ static bool survey(struct worker *w, const struct stream_packet *p, struct layou
 
 	while ((more = pkt_block_next(&it, &b)) == 1) {
 		if (closed || (b.kind == PKT_KIND_FRAG_NEXT && l.n_blocks > 0) ||
-			b.kind > PKT_KIND_PATH_RESPONSE || b.kind == PKT_KIND_END) {
+			b.kind > PKT_KIND_SUPER_FIRST || b.kind == PKT_KIND_END ||
+			(b.kind >= PKT_KIND_SUPER && w->super_pool == NULL)) {
 			worker_drop(w, DROP_BLOCK_KIND, 1);
 			return false;
 		}
-		closed = b.kind == PKT_KIND_FRAG_FIRST;
-		if ((b.kind == PKT_KIND_ETH || closed) && b.len > longest) {
+		closed = b.kind == PKT_KIND_FRAG_FIRST || b.kind == PKT_KIND_SUPER_FIRST;
+		if ((b.kind == PKT_KIND_ETH || b.kind == PKT_KIND_FRAG_FIRST) && b.len > longest) {
 			longest = b.len;
 			keep = l.n_blocks;
 		}
@@ -369,6 +407,23 @@ static bool whole_frame(struct worker *w, const struct stream_packet *p,
 	}
 	emit(out, m, p->slot, b->segment);
 	return take;
+}
+
+// A super-frame in one packet, as a large path has it.
+static void whole_super(struct worker *w, const struct stream_packet *p,
+	const struct pkt_block_view *b, struct stream_inners *out)
+{
+	struct rte_mbuf *m;
+
+	if (!total_is_possible(b->len, true)) {
+		worker_drop(w, DROP_SUPER_INVALID, 1);
+		return;
+	}
+	m = worker_super_mbuf(w);
+	if (m == NULL)
+		return;
+	append(m, b->payload, b->len);
+	emit_super(w, out, m, p->slot, b->segment);
 }
 
 static void path_block(
@@ -408,6 +463,10 @@ void stream_unpack(struct worker *w, const struct stream_packet *p, struct strea
 		case PKT_KIND_ETH:
 			taken |= whole_frame(w, p, &b, take, out);
 			break;
+		case PKT_KIND_SUPER:
+			whole_super(w, p, &b, out);
+			break;
+		case PKT_KIND_SUPER_FIRST:
 		case PKT_KIND_FRAG_FIRST:
 			taken |= first_piece(w, p, &b, take, out);
 			break;

@@ -505,6 +505,7 @@ static void handed_frame(struct worker *w, const struct handoff *h)
 		.data = rte_pktmbuf_mtod(h->m, const uint8_t *),
 		.m = h->m,
 		.bytes = h->m->data_len,
+		.super = mbuf_super(h->m),
 		.segment = h->segment,
 		.dscp = l2.dscp,
 	};

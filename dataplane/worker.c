@@ -282,6 +282,7 @@ int worker_create(struct runtime *rt, uint16_t id, struct worker_rt **ret_worker
 	worker->adaptive = rt->cfg->polling == CONFIG_POLL_ADAPTIVE;
 	worker->w.dp = &rt->dp;
 	worker->w.pool = rt->pool;
+	worker->w.super_pool = rt->super_pool;
 	worker->w.hooks = &hooks;
 	worker->w.runtime = worker;
 	worker->w.stats = stats_worker_row(rt->stats, id);

@@ -102,6 +102,30 @@ void worker_mbuf_short(struct worker *w, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+struct rte_mbuf *worker_super_mbuf(struct worker *w)
+{
+	struct rte_mbuf *m = w->super_pool != NULL ? rte_pktmbuf_alloc(w->super_pool) : NULL;
+
+	if (m == NULL)
+		worker_drop(w, DROP_NO_MBUF, 1);
+	return m;
+}
+
+struct rte_mbuf *worker_frame_copy(struct worker *w, const struct rte_mbuf *m)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct rte_mbuf *copy;
+
+	if (likely(!mbuf_is_super(m)))
+		return worker_mbuf_copy(w, data, m->data_len);
+	copy = worker_super_mbuf(w);
+	if (copy == NULL)
+		return NULL;
+	memcpy(rte_pktmbuf_append(copy, m->data_len), data, m->data_len);
+	mbuf_super_set(copy, mbuf_super(m));
+	return copy;
+}
+
 // ---------------------------------------------------------------- sending
 
 uint16_t port_eth_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n)

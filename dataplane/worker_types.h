@@ -19,6 +19,7 @@
 #include "dataplane/outer.h"
 #include "dataplane/segment.h"
 #include "dataplane/session.h"
+#include "dataplane/super.h"
 #include "wire/drop.h"
 #include "wire/link.h"
 #include "wire/stats.h"
@@ -49,6 +50,7 @@ struct port { // written at start
 	uint16_t mtu;             // largest IP packet
 	uint16_t be_overlay_port; // WAN
 	uint8_t mac[6];
+	bool super; // takes super-frames
 	port_burst_fn rx;
 	port_burst_fn tx;
 	void *ctx; // of rx and tx
@@ -134,6 +136,7 @@ struct worker {
 	struct dataplane *dp;
 	struct rte_mempool
 		*pool; // for every packet and frame made; data room by the largest port MTU
+	struct rte_mempool *super_pool; // for super-frames; NULL where no port takes them
 	struct aead *aead;
 	const struct worker_hooks *hooks;
 	void *runtime; // the runtime's own
@@ -181,6 +184,10 @@ bool worker_mbuf_reserve(struct worker *w, unsigned n);
 void worker_mbuf_free(struct worker *w, struct rte_mbuf **m, unsigned n);
 // A packet could not take a frame of so many bytes: counted as DROP_TX_MTU.
 void worker_mbuf_short(struct worker *w, struct rte_mbuf *m);
+// A fresh buffer for a super-frame, or NULL (counted as DROP_NO_MBUF).
+struct rte_mbuf *worker_super_mbuf(struct worker *w);
+// A copy of a frame, super or not, or NULL.
+struct rte_mbuf *worker_frame_copy(struct worker *w, const struct rte_mbuf *m);
 
 // Count a drop. n frames or packets.
 static inline void worker_drop(struct worker *w, enum drop_reason reason, unsigned n)

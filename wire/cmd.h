@@ -107,6 +107,8 @@ struct cmd_key {
 	uint8_t n_lanes;      // rx: lanes the peer may use; tx: lanes the peer accepts
 	uint8_t iv[12];
 	uint8_t key[32];
+	uint8_t super; // tx: the peer takes super-frames
+	uint8_t reserved[7];
 };
 
 struct cmd_epoch { // CMD_TX_SWITCH, CMD_KEY_RETIRE, CMD_DEADLINE
@@ -136,7 +138,7 @@ struct cmd {
 static_assert(sizeof(struct cmd_head) == 16, "bump SHM_VERSION");
 static_assert(sizeof(struct cmd_session) == 88, "bump SHM_VERSION");
 static_assert(sizeof(struct cmd_tags) == 128, "bump SHM_VERSION");
-static_assert(sizeof(struct cmd_key) == 80, "bump SHM_VERSION");
+static_assert(sizeof(struct cmd_key) == 88, "bump SHM_VERSION");
 static_assert(sizeof(struct cmd_epoch) == 32, "bump SHM_VERSION");
 static_assert(sizeof(struct cmd_path) == 80, "bump SHM_VERSION");
 static_assert(sizeof(struct cmd) == 192, "bump SHM_VERSION");

@@ -65,7 +65,7 @@ struct link_hello {
 	uint8_t aes_hw;    // 1: AES-256-GCM in hardware
 	uint8_t adaptive;  // 1: adaptive polling, 0: busy
 	uint8_t hugepages; // 1: packet memory is on hugepages
-	uint8_t reserved;
+	uint8_t super;     // 1: takes super-frames (PROTOCOL.md §6)
 	struct link_port port[LINK_PORTS_MAX];
 };
 

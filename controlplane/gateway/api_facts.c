@@ -168,6 +168,8 @@ json_t *api_peer(struct control *c, struct gw_peer *gp)
 		json_object_set_new(row, "epoch_age_s", json_real((now - e->born_us) / 1e6));
 		json_object_set_new(row, "key_id", json_integer(e->rx_key_id));
 		json_object_set_new(row, "lanes", json_integer(pkt_caps_lanes(p->peer_caps)));
+		json_object_set_new(
+			row, "super_frames", json_boolean((p->peer_caps & PKT_CAP_SUPER) != 0));
 	}
 	json_object_set_new(row, "handshakes", json_integer(p->n_handshakes));
 	json_object_set_new(row, "last_error", json_string(p->last_error));

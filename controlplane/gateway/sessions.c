@@ -89,6 +89,7 @@ static void install_lane(struct gw_peer *gp, const struct epoch *e,
 	cmd.key.lane = lane;
 	cmd.key.cipher = e->cipher;
 	cmd.key.n_lanes = n_lanes;
+	cmd.key.super = tx && (gp->sm.peer_caps & PKT_CAP_SUPER) != 0;
 	memcpy(cmd.key.iv, keys.iv, sizeof(cmd.key.iv));
 	memcpy(cmd.key.key, keys.key, sizeof(cmd.key.key));
 	keysched_wipe_lane(&keys);
@@ -371,6 +372,8 @@ static void on_attached(void *ctx, const struct link_hello *hello)
 		caps |= PKT_CAP_AES;
 	if (c->config->policy.cipher == CONFIG_CIPHER_AES_256_GCM)
 		caps |= PKT_CAP_AES;
+	if (hello->super)
+		caps |= PKT_CAP_SUPER;
 	caps |= (hello->max_lanes - 1) << PKT_CAP_LANES_SHIFT;
 	c->env.caps = caps;
 	silence_attached(c, hello);

@@ -9,8 +9,8 @@
 //	    keep the datagrams of these ports, both ways
 //	hostile attack IFACE SRC-IP DST-IP DST-MAC PORT[,PORT...] FILE COUNT SEED PPS KIND[,KIND...]
 //	    COUNT datagrams made of what was captured; PPS 0: as fast as it goes. KIND: random,
-//shaped, 	    mutated, replayed, direction, pair, or all; tag (handshakes under a live tag), index (data
-//	    under a live key_id), lane0
+// shaped, 	    mutated, replayed, direction, pair, or all; tag (handshakes under a live tag),
+// index (data 	    under a live key_id), lane0
 //
 // Each prints one JSON object: what was sent, and what the target sent meanwhile. The same seed and
 // capture make the same datagrams.

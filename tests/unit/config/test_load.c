@@ -163,7 +163,7 @@ static void ports_keep_their_order_and_their_keys(void **)
 			     "copy, queues: 4,\n"
 			     "     mtu: 3400}\n"
 			     "  - {name: lan1, role: lan, kind: tap, interface: tap0, mac: "
-			     "\"02:00:00:00:00:0a\"}\n"
+			     "\"02:00:00:00:00:0a\", super_frames: off}\n"
 			     "  - {name: w0, role: wan, kind: dpdk, device: \"0000:03:00.0\", "
 			     "interface: x0, mtu: 3000}\n"
 			     "  - name: w1\n"
@@ -184,6 +184,7 @@ static void ports_keep_their_order_and_their_keys(void **)
 	assert_int_equal(p[0].n_queues, 4);
 	assert_int_equal(p[0].mtu, 3400);
 	assert_int_equal(p[1].kind, CONFIG_KIND_TAP);
+	assert_int_equal(p[1].super, CONFIG_SUPER_OFF);
 	assert_true(p[1].has_mac);
 	assert_memory_equal(p[1].mac, "\x02\0\0\0\0\x0a", 6);
 	assert_int_equal(p[2].role, CONFIG_ROLE_WAN);

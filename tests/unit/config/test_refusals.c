@@ -332,10 +332,14 @@ static const struct refusal refusals[] = {
 		"ports:\n" WAN0
 		"  - {name: lan1, role: lan, kind: tap, interface: t, mac: 01:00:5e:00:00:01}\n",
 		3, 59, "must be a MAC address", "six hex pairs"},
-	{"more queues than a tap has are refused", GATEWAY,
+	{"super-frames of an af_xdp port are refused", GATEWAY,
+		"ports:\n" PORTS
+		"  - {name: w, role: wan, kind: af_xdp, interface: eth0, super_frames: off}\n",
+		4, 71, "ports[2].super_frames has no meaning here", "only a tap"},
+	{"a way to have super-frames that nobody knows is refused", GATEWAY,
 		"ports:\n" WAN0
-		"  - {name: lan1, role: lan, kind: tap, interface: t, queues: 17}\n",
-		3, 62, "a tap cannot have 17 queues", "at most 16"},
+		"  - {name: lan1, role: lan, kind: tap, interface: t, super_frames: on}\n",
+		3, 68, "super_frames", "auto"},
 	{"virtio-user without hugepages is refused", GATEWAY,
 		"dataplane: {hugepages: never}\nports:\n" PORTS
 		"  - {name: w, role: wan, kind: dpdk, device: \"net_virtio_user0,path=/x\", "

@@ -54,6 +54,34 @@ unsigned rig_free_mbufs(void)
 	return rte_mempool_avail_count(pool);
 }
 
+#define SUPERS 128
+
+static struct rte_mempool *super_pool(void)
+{
+	static struct rte_mempool *supers;
+
+	if (supers == NULL)
+		supers = rte_pktmbuf_pool_create("supers", SUPERS, 0, 0,
+			RTE_PKTMBUF_HEADROOM + PKT_SUPER_HDR_LEN + PKT_SUPER_MAX, SOCKET_ID_ANY);
+	MUST(supers != NULL);
+	return supers;
+}
+
+unsigned rig_free_supers(void)
+{
+	return rte_mempool_avail_count(super_pool());
+}
+
+struct rte_mbuf *rig_super(const uint8_t *data, unsigned bytes, uint16_t size)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(super_pool());
+
+	MUST(m != NULL);
+	memcpy(rte_pktmbuf_append(m, bytes), data, bytes);
+	mbuf_super_set(m, size);
+	return m;
+}
+
 // ---------------------------------------------------------------- hooks
 
 static void on_punt(
@@ -137,6 +165,7 @@ static void make_ports(struct rig_gateway *g, const struct rig_options *o)
 		p->be_overlay_port = rte_cpu_to_be_16(PKT_UDP_PORT);
 		memcpy(p->mac, (uint8_t[]){2, 0xee, 0, 0, i, g->id}, 6);
 		p->tx = out_tx;
+		p->super = o->super && i == RIG_LAN;
 		p->ctx = &g->out[i];
 	}
 	segment_table_init(&g->dp.segments);
@@ -157,6 +186,7 @@ static struct worker *make_worker(struct rig_gateway *g, unsigned id, const stru
 	w->id = id;
 	w->dp = &g->dp;
 	w->pool = pool;
+	w->super_pool = o->super ? super_pool() : NULL;
 	w->hooks = &hooks;
 	w->runtime = g;
 	w->stats = calloc(1, sizeof(*w->stats));
@@ -289,6 +319,7 @@ static void keys(struct rig_gateway *from, struct rig_gateway *to, uint32_t slot
 			c.iv[i] = 13 * i + lane + from->id;
 		MUST(session_key_install(to->w[(lane - 1) % to->dp.n_workers], &c) == 0);
 		c.dir = 1;
+		c.super = to->w[0]->super_pool != NULL;
 		MUST(session_key_install(from->w[lane - 1], &c) == 0);
 	}
 }

@@ -54,6 +54,7 @@ struct rig_options {
 	uint16_t lan_mtu; // 0: 9216
 	uint16_t wan_mtu; // 0: 9216
 	uint32_t reassembly_bytes;
+	bool super; // takes super-frames, and gives them to RIG_LAN; RIG_LAN2 takes none
 	enum aead_arch arch;
 };
 
@@ -61,8 +62,10 @@ struct rig_options {
 struct rte_mempool *rig_init(unsigned n_mbufs, unsigned room_bytes);
 // The pool alone, for a process that has started EAL itself; gateways made from now on use it.
 struct rte_mempool *rig_pool(unsigned n_mbufs, unsigned room_bytes);
-// Packets of the pool that are in nobody's hands.
+// Packets of the pool that are in nobody's hands; and buffers for super-frames.
 unsigned rig_free_mbufs(void);
+unsigned rig_free_supers(void);
+struct rte_mbuf *rig_super(const uint8_t *data, unsigned bytes, uint16_t size);
 
 struct rig_gateway *rig_gateway(uint8_t id, const struct rig_options *o);
 void rig_gateway_free(struct rig_gateway *g);

@@ -124,10 +124,8 @@ static void make_ports(struct rt_rig *r, uint16_t n_queues)
 		if (i == RT_WAN)
 			p->be_overlay_port = rte_cpu_to_be_16(PKT_UDP_PORT);
 		memcpy(p->mac, (uint8_t[]){2, 0xee, 0, 0, (uint8_t)i, r->id}, 6);
-		r->rt->port[i] = (struct port_rt){.cfg = &r->ports[i],
-			.n_queues = n_queues,
-			.exception = 0xffff,
-			.xdp = XDP_MAPS_NONE};
+		r->rt->port[i] = (struct port_rt){
+			.cfg = &r->ports[i], .n_queues = n_queues, .xdp = XDP_MAPS_NONE};
 		memset(r->rt->port[i].queue_fd, 0xff, sizeof(r->rt->port[i].queue_fd));
 	}
 }

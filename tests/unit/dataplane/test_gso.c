@@ -8,48 +8,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <sodium.h>
 
 #include "dataplane/gso.h"
+#include "tests/unit/dataplane/vectors.h"
 #include "wire/bytes.h"
-#include "wire/packet.h"
-
-// ---------------------------------------------------------------- vectors
-
-static unsigned vector(const char *name, uint8_t *out, unsigned room)
-{
-	static char line[16384];
-	FILE *f = fopen(TEST_ROOT "/tests/vectors/segments.txt", "r");
-	size_t len = 0, n = strlen(name);
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (strncmp(line, name, n) != 0 || line[n] != ' ')
-			continue;
-		assert_int_equal(sodium_hex2bin(out, room, strchr(line, ')') + 2,
-					 strlen(strchr(line, ')') + 2), "\n", &len, NULL),
-			0);
-		break;
-	}
-	fclose(f);
-	return (unsigned)len;
-}
-
-static uint32_t load(const char *name, uint8_t *frame, unsigned room, uint16_t *ret_size)
-{
-	uint8_t size[2];
-	char full[64];
-
-	snprintf(full, sizeof(full), "%s.size", name);
-	assert_int_equal(vector(full, size, sizeof(size)), 2);
-	*ret_size = get_le16(size);
-	snprintf(full, sizeof(full), "%s.super", name);
-	return vector(full, frame, room);
-}
-
-static const char *const cases[] = {"tcp4", "tcp4_exact", "tcp4_options", "tcp6", "tcp6_tagged",
-	"tcp6_extension", "udp4", "udp6"};
-#define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
 // ---------------------------------------------------------------- lies
 
@@ -95,7 +57,7 @@ static void a_super_frame_that_lies_is_refused(void **)
 	for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		const struct lie *l = &lies[i];
 		uint16_t size;
-		uint32_t bytes = load(l->of, frame, sizeof(frame), &size);
+		uint32_t bytes = vector_super(l->of, frame, sizeof(frame), &size);
 
 		assert_true(bytes > 0 && gso_parse(frame, bytes, size, &g));
 		if (l->at >= 0)
@@ -114,7 +76,7 @@ static void as_many_segments_as_may_be_and_one_more(void **)
 	uint16_t size;
 	struct gso g;
 
-	(void)load("tcp4_exact", small, sizeof(small), &size);
+	(void)vector_super("tcp4_exact", small, sizeof(small), &size);
 	for (unsigned over = 0; over < 2; over++) {
 		uint32_t bytes = 14 + 20 + 20 + 2 * (GSO_SEGMENTS_MAX + over);
 
@@ -129,10 +91,10 @@ static void as_many_segments_as_may_be_and_one_more(void **)
 
 static void every_cut_and_every_bit_is_survived(void **)
 {
-	for (unsigned c = 0; c < N_CASES; c++) {
+	for (unsigned c = 0; c < VECTOR_CASES; c++) {
 		uint8_t frame[2048], out[2048];
 		uint16_t size;
-		uint32_t bytes = load(cases[c], frame, sizeof(frame), &size);
+		uint32_t bytes = vector_super(vector_cases[c], frame, sizeof(frame), &size);
 
 		for (uint32_t n = 0; n < bytes; n++) {
 			uint8_t *exact = malloc(n + 1);
@@ -160,10 +122,10 @@ static void every_cut_and_every_bit_is_survived(void **)
 
 static void segments_are_those_of_the_reference(void **)
 {
-	for (unsigned c = 0; c < N_CASES; c++) {
+	for (unsigned c = 0; c < VECTOR_CASES; c++) {
 		uint8_t frame[2048], want[2048], got[2048];
 		uint16_t size;
-		uint32_t bytes = load(cases[c], frame, sizeof(frame), &size);
+		uint32_t bytes = vector_super(vector_cases[c], frame, sizeof(frame), &size);
 		char name[64];
 		struct gso g;
 
@@ -171,7 +133,7 @@ static void segments_are_those_of_the_reference(void **)
 		for (unsigned i = 0; i < g.segments; i++) {
 			uint32_t n = gso_segment(frame, bytes, &g, i, got);
 
-			snprintf(name, sizeof(name), "%s.%u", cases[c], i);
+			snprintf(name, sizeof(name), "%s.%u", vector_cases[c], i);
 			assert_int_equal(vector(name, want, sizeof(want)), n);
 			for (uint32_t k = 0; k < n; k++) {
 				if (got[k] != want[k])
@@ -179,17 +141,17 @@ static void segments_are_those_of_the_reference(void **)
 			}
 			assert_true(n <= gso_segment_bytes(&g));
 		}
-		snprintf(name, sizeof(name), "%s.%u", cases[c], g.segments);
+		snprintf(name, sizeof(name), "%s.%u", vector_cases[c], g.segments);
 		assert_int_equal(vector(name, want, sizeof(want)), 0);
 	}
 }
 
 static void the_sum_left_to_a_device_is_the_reference_s(void **)
 {
-	for (unsigned c = 0; c < N_CASES; c++) {
+	for (unsigned c = 0; c < VECTOR_CASES; c++) {
 		uint8_t frame[2048], want[2048];
 		uint16_t size;
-		uint32_t bytes = load(cases[c], frame, sizeof(frame), &size);
+		uint32_t bytes = vector_super(vector_cases[c], frame, sizeof(frame), &size);
 		struct gso g;
 
 		memcpy(want, frame, bytes);
