@@ -310,6 +310,9 @@ static void take_note(struct worker_rt *rt, const struct note *note)
 	case NOTE_MTU:
 		(void)session_mtu_set(&rt->w, note->slot, note->path.mtu);
 		break;
+	case NOTE_EPOCH:
+		session_epoch_heard(&rt->w, note->slot, note->rx_key_id);
+		break;
 	default:
 		break;
 	}
@@ -355,6 +358,13 @@ void keeper_path_block(struct worker *w, uint32_t slot, uint8_t kind, const uint
 	memcpy(note.payload, payload, note.bytes);
 	note_view(w, &note, v, port_idx);
 	give_note(w, &note);
+}
+
+void keeper_new_epoch(struct worker *w, uint32_t slot, uint32_t rx_key_id)
+{
+	struct note note = {.kind = NOTE_EPOCH, .slot = slot, .rx_key_id = rx_key_id};
+
+	tell_others(worker_rt(w), &note);
 }
 
 void keeper_new_source(

@@ -45,5 +45,6 @@ unsigned keeper_notes(struct worker_rt *rt);
 // The hooks of worker_types.h.
 void keeper_path_block(struct worker *w, uint32_t slot, uint8_t kind, const uint8_t *payload,
 	uint16_t bytes, const struct outer_view *v, uint8_t port_idx);
+void keeper_new_epoch(struct worker *w, uint32_t slot, uint32_t rx_key_id);
 void keeper_new_source(
 	struct worker *w, uint32_t slot, const struct outer_view *v, uint8_t port_idx);

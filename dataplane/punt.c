@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/keeper.h"
 #include "dataplane/runtime.h"
 #include "wire/drop.h"
 #include "wire/packet.h"
@@ -63,6 +64,9 @@ void punt_event(struct worker *w, uint16_t op, uint32_t slot, uint32_t rx_key_id
 				   .count = count}};
 
 	(void)punt_event_send(worker_rt(w), &ev);
+	// Control says it to all workers, too, unless it dies on the way.
+	if (op == EV_NEW_EPOCH)
+		keeper_new_epoch(w, slot, rx_key_id);
 }
 
 // Control may send handshakes and its own lane, never a data lane.

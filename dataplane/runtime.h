@@ -39,6 +39,7 @@ enum note_kind {
 	NOTE_BLOCK = 2,  // to home: a path block came by `path`
 	NOTE_PATH = 3,   // from home: use `path`
 	NOTE_MTU = 4,    // from home: path.mtu
+	NOTE_EPOCH = 5,  // from whoever heard it first: send under rx_key_id
 };
 
 struct note {
@@ -48,7 +49,7 @@ struct note {
 	uint8_t reserved;
 	uint32_t slot;
 	uint32_t wire_bytes; // of the IP packet it came in
-	uint32_t reserved2;
+	uint32_t rx_key_id;
 	uint8_t payload[16];
 	struct path_desc path;
 };

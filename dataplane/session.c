@@ -357,6 +357,21 @@ void session_tx_use(struct session *s, struct epoch *e)
 	}
 }
 
+void session_epoch_heard(struct worker *w, uint32_t slot, uint32_t rx_key_id)
+{
+	struct cmd_epoch c = {.head.session = slot, .rx_key_id = rx_key_id};
+	struct session *s = session_get(w, slot);
+	struct epoch *e = s == NULL ? NULL : session_epoch(s, rx_key_id);
+	struct epoch *tx = s == NULL ? NULL : session_tx_epoch(s);
+
+	if (s == NULL || s->role != 0)
+		return;
+	// A note may be late: what control has said since holds.
+	if (e != NULL && tx != NULL && tx->born_seq >= e->born_seq)
+		return;
+	(void)session_tx_switch(w, &c);
+}
+
 int session_tx_switch(struct worker *w, const struct cmd_epoch *c)
 {
 	struct session *s = session_get(w, c->head.session);

@@ -113,6 +113,8 @@ static inline struct epoch *session_tx_epoch(struct session *s)
 }
 // Send under e from now on; the transmit key used so far is wiped.
 void session_tx_use(struct session *s, struct epoch *e);
+// The peer sends under this epoch, another worker says: a client does likewise, if it is newer.
+void session_epoch_heard(struct worker *w, uint32_t slot, uint32_t rx_key_id);
 // Wipe one epoch with all its lanes.
 void session_epoch_wipe(struct worker *w, struct session *s, struct epoch *e);
 // The slot of a session of this worker.

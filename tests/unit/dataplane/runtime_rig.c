@@ -319,13 +319,13 @@ struct path_desc rt_rig_path(const struct rt_rig *from, const struct rt_rig *to)
 	return d;
 }
 
-static void install(struct rt_rig *r, uint8_t lane, bool transmit, bool server)
+static void install(struct rt_rig *r, uint32_t key_id, uint8_t lane, bool transmit, bool server)
 {
 	bool to_server = transmit != server;
 	struct cmd c = {0};
 
-	c.key.rx_key_id = 1;
-	c.key.tx_key_id = 1;
+	c.key.rx_key_id = key_id;
+	c.key.tx_key_id = key_id;
 	c.key.deadline_ns = r->rt->worker[0]->w.now_ns + 590 * RT_S;
 	c.key.dir = transmit;
 	c.key.lane = lane;
@@ -335,6 +335,14 @@ static void install(struct rt_rig *r, uint8_t lane, bool transmit, bool server)
 	memset(c.key.iv, to_server ? 1 : 2, sizeof(c.key.iv));
 	MUST(rt_rig_do(r, (lane - 1u) % r->rt->dp.n_workers, &c, CMD_KEY_INSTALL, sizeof(c.key)) ==
 		0);
+}
+
+void rt_rig_epoch(struct rt_rig *r, uint32_t key_id, bool server)
+{
+	for (unsigned lane = 1; lane <= r->rt->dp.n_workers; lane++) {
+		install(r, key_id, (uint8_t)lane, false, server);
+		install(r, key_id, (uint8_t)lane, true, server);
+	}
 }
 
 static void join_one(struct rt_rig *r, const struct rt_rig *peer, bool server)
@@ -350,10 +358,7 @@ static void join_one(struct rt_rig *r, const struct rt_rig *peer, bool server)
 		c.path.path = rt_rig_path(r, peer);
 		MUST(rt_rig_do(r, w, &c, CMD_PATH, sizeof(c.path)) == 0);
 	}
-	for (unsigned lane = 1; lane <= r->rt->dp.n_workers; lane++) {
-		install(r, (uint8_t)lane, false, server);
-		install(r, (uint8_t)lane, true, server);
-	}
+	rt_rig_epoch(r, 1, server);
 	for (unsigned w = 0; w < r->rt->dp.n_workers; w++) {
 		struct cmd c = {.epoch = {.rx_key_id = 1}};
 

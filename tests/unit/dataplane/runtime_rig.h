@@ -74,6 +74,8 @@ int rt_rig_do(struct rt_rig *r, unsigned worker, struct cmd *c, uint16_t op, siz
 bool rt_rig_event(struct rt_rig *r, unsigned worker, uint16_t op, struct event *ret);
 
 struct path_desc rt_rig_path(const struct rt_rig *from, const struct rt_rig *to);
+// Keys of one more epoch of session 0 on every worker, to receive and to send, unused as yet.
+void rt_rig_epoch(struct rt_rig *r, uint32_t key_id, bool server);
 // Session 0 of both with each other: path, keys on every worker, sending under epoch 1.
 void rt_rig_join(struct rt_rig *a, struct rt_rig *b);
 // What a sent on its WAN port goes to b's, and back, until nothing moves or `turns` are over.

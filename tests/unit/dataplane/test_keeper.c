@@ -220,6 +220,58 @@ static void all_workers_learn_of_mtu_and_path(void **)
 	tear_down(NULL);
 }
 
+// b, the server, sends one frame under this epoch; its control has switched all workers.
+static void b_speaks_under(uint32_t key_id)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(b->rt->pool);
+	struct cmd c = {.epoch = {.rx_key_id = key_id}};
+
+	for (unsigned w = 0; w < b->rt->dp.n_workers; w++)
+		assert_int_equal(rt_rig_do(b, w, &c, CMD_TX_SWITCH, sizeof(c.epoch)), 0);
+	assert_non_null(m);
+	memset(rte_pktmbuf_append(m, 60), 0xff, 60);
+	rte_pktmbuf_mtod(m, uint8_t *)[6] = 2;
+	b->in[RT_LAN].m[b->in[RT_LAN].n++] = m;
+	rt_rig_pass(a, b, 50 * RT_MS);
+	rt_rig_discard(&a->out[RT_LAN]);
+}
+
+static uint32_t sends_under(unsigned worker)
+{
+	const struct epoch *e = session_tx_epoch(session(a, worker));
+
+	return e == NULL ? 0 : e->rx_key_id;
+}
+
+static void a_client_without_control_follows_its_server_on_all_workers(void **)
+{
+	const uint32_t next = pkt_key_id(0, 2);
+
+	begin(3, 2);
+	rt_rig_epoch(a, next, false);
+	rt_rig_epoch(b, next, true);
+	b_speaks_under(next);
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(sends_under(w), next);
+	// What is said late, or twice, takes nobody back.
+	session_epoch_heard(&a->rt->worker[1]->w, 0, 1);
+	session_epoch_heard(&a->rt->worker[2]->w, 0, next);
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(sends_under(w), next);
+	tear_down(NULL);
+}
+
+static void a_server_switches_at_its_controls_word_alone(void **)
+{
+	const uint32_t next = pkt_key_id(0, 2);
+
+	begin(2, 2);
+	rt_rig_epoch(b, next, true);
+	session_epoch_heard(&b->rt->worker[1]->w, 0, next);
+	assert_int_equal(session_tx_epoch(session(b, 1))->rx_key_id, 1);
+	tear_down(NULL);
+}
+
 static void a_deadline_ends_an_epoch_without_control(void **)
 {
 	struct cmd c = {.epoch = {.rx_key_id = 1, .deadline_ns = RT_START_NS + 5 * RT_S}};
@@ -291,6 +343,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_quota_that_is_met_is_told_once_a_minute, set_up, tear_down),
 		cmocka_unit_test(all_workers_learn_of_mtu_and_path),
+		cmocka_unit_test(a_client_without_control_follows_its_server_on_all_workers),
+		cmocka_unit_test(a_server_switches_at_its_controls_word_alone),
 		cmocka_unit_test_setup_teardown(
 			a_deadline_ends_an_epoch_without_control, set_up, tear_down),
 	};
