@@ -13,13 +13,14 @@
 #include "config/log.h"
 #include "controlplane/gateway/dplink_check.h"
 
-#define RETRY_FIRST_MS 20
-#define RETRY_MAX_MS   500
-#define SEND_TIMEOUT_S 1
-#define RECEIVED_FDS   4
-#define SOCKET_BURST   64 // messages per wake-up, so that nobody keeps the loop for himself
+#define RETRY_SOON_MS 20  // a data-plane that was killed is back in less than half a second
+#define RETRY_SOON_N  150 // times; then it is no hurry any more
+#define RETRY_LATE_MS 500
+#define RECEIVED_FDS  4
+#define SOCKET_BURST  64 // messages per wake-up, so that nobody keeps the loop for himself
 
 static void connect_later(struct dplink *dp);
+static void unsent_flush(struct dplink *dp);
 
 void dplink_free_handle(uv_handle_t *handle)
 {
@@ -27,6 +28,14 @@ void dplink_free_handle(uv_handle_t *handle)
 }
 
 // ------------------------------------------------------------------ the socket
+
+static void unsent_drop(struct dplink *dp)
+{
+	for (; dp->n_unsent > 0; dp->n_unsent--) {
+		free(dp->unsent[dp->unsent_head].msg);
+		dp->unsent_head = (dp->unsent_head + 1) % UNSENT_MAX;
+	}
+}
 
 static void detach(struct dplink *dp)
 {
@@ -51,6 +60,7 @@ static void detach(struct dplink *dp)
 	if (dp->stats != NULL)
 		munmap((void *)dp->stats, dp->stats_bytes);
 	dp->stats = NULL;
+	unsent_drop(dp);
 	memset(dp->group, 0, sizeof(dp->group));
 	for (unsigned i = 0; i < ASKS_MAX; i++) {
 		struct ask ask = dp->ask[i];
@@ -124,7 +134,7 @@ static int start_workers(struct dplink *dp)
 	if (err < 0)
 		return err;
 	dp->state = LINK_UP;
-	dp->retry_ms = RETRY_FIRST_MS;
+	dp->n_retries = 0;
 	dp->told_absent = false;
 	dp->ops->attached(dp->ctx, &dp->hello);
 	return 0;
@@ -233,6 +243,8 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 	ssize_t n;
 	int err;
 
+	if ((events & UV_WRITABLE) != 0)
+		unsent_flush(dp);
 	for (unsigned i = 0; i < SOCKET_BURST && dp->poll == poll; i++) {
 		n = receive(dp->fd, buf, sizeof(buf), fds, &n_fds);
 		if (n == -EAGAIN)
@@ -249,21 +261,31 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static int open_socket(struct dplink *dp)
+static void watch(struct dplink *dp)
 {
-	struct timeval timeout = {.tv_sec = SEND_TIMEOUT_S};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	uv_poll_start(dp->poll, UV_READABLE | UV_DISCONNECT | (dp->n_unsent > 0 ? UV_WRITABLE : 0),
+		on_socket);
+}
+
+static void unsent_flush(struct dplink *dp)
+{
+	while (dp->n_unsent > 0) {
+		struct unsent *u = &dp->unsent[dp->unsent_head];
+
+		// Any other error shows when the socket is read.
+		if (send(dp->fd, u->msg, u->bytes, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
+			break;
+		free(u->msg);
+		dp->unsent_head = (dp->unsent_head + 1) % UNSENT_MAX;
+		dp->n_unsent--;
+	}
+	watch(dp);
+}
+
+int dplink_adopt(struct dplink *dp, int fd)
+{
 	int err;
 
-	if (fd < 0)
-		return -errno;
-	// A local connect ends at once; the timeout bounds what a stuck data-plane can cost us.
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
-		connect(fd, (struct sockaddr *)&dp->addr, sizeof(dp->addr)) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
 	dp->fd = fd;
 	dp->poll = calloc(1, sizeof(*dp->poll));
 	err = dp->poll == NULL ? -ENOMEM : uv_poll_init(dp->loop, dp->poll, fd);
@@ -276,8 +298,23 @@ static int open_socket(struct dplink *dp)
 	}
 	dp->poll->data = dp;
 	dp->state = LINK_WAIT_HELLO;
-	uv_poll_start(dp->poll, UV_READABLE | UV_DISCONNECT, on_socket);
+	watch(dp);
 	return 0;
+}
+
+static int open_socket(struct dplink *dp)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&dp->addr, sizeof(dp->addr)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return dplink_adopt(dp, fd);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -296,11 +333,38 @@ static void on_retry(uv_timer_t *timer)
 
 static void connect_later(struct dplink *dp)
 {
-	uv_timer_start(&dp->retry, on_retry, dp->retry_ms, 0);
-	dp->retry_ms = dp->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : dp->retry_ms * 2;
+	bool soon = dp->n_retries < RETRY_SOON_N;
+
+	dp->n_retries += soon;
+	uv_timer_start(&dp->retry, on_retry, soon ? RETRY_SOON_MS : RETRY_LATE_MS, 0);
 }
 
 // ------------------------------------------------------------------ requests over the socket
+
+// The socket's room, then our own: a data-plane that stops reading costs memory, never time. One
+// that has not read for so long hangs, and is better asked anew.
+static int send_or_keep(struct dplink *dp, const void *msg, size_t bytes)
+{
+	struct unsent *u = &dp->unsent[(dp->unsent_head + dp->n_unsent) % UNSENT_MAX];
+
+	if (dp->n_unsent == 0 && send(dp->fd, msg, bytes, MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (dp->n_unsent == 0 && errno != EAGAIN)
+		return -errno;
+	if (dp->n_unsent == UNSENT_MAX) {
+		log_warning("data-plane link closed: nothing is read at its end");
+		shutdown(dp->fd, SHUT_RDWR); // the loop finds it, when nobody is in our midst
+		return -ENOBUFS;
+	}
+	u->msg = malloc(bytes);
+	if (u->msg == NULL)
+		return -ENOMEM;
+	memcpy(u->msg, msg, bytes);
+	u->bytes = bytes;
+	if (dp->n_unsent++ == 0)
+		watch(dp);
+	return 0;
+}
 
 static int send_message(struct dplink *dp, struct link_head *head, enum link_op op, size_t bytes)
 {
@@ -309,7 +373,7 @@ static int send_message(struct dplink *dp, struct link_head *head, enum link_op 
 	if (++dp->seq == 0)
 		dp->seq++;
 	*head = (struct link_head){LINK_MAGIC, SHM_VERSION, op, bytes, dp->seq};
-	return send(dp->fd, head, bytes, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return send_or_keep(dp, head, bytes);
 }
 
 int dplink_tags(struct dplink *dp, const uint8_t (*tags)[8], size_t n)
@@ -414,7 +478,6 @@ int dplink_create(uv_loop_t *loop, const char *socket_path, const struct dplink_
 	uv_timer_init(loop, &dp->stalled);
 	dp->retry.data = dp;
 	dp->stalled.data = dp;
-	dp->retry_ms = RETRY_FIRST_MS;
 	uv_timer_start(&dp->retry, on_retry, 0, 0);
 	*ret = dp;
 	return 0;

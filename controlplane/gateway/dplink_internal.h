@@ -12,6 +12,7 @@
 #define PENDING_SLOTS (2 * RING_CMD_SLOTS)
 #define GROUPS_MAX    4096
 #define ASKS_MAX      16
+#define UNSENT_MAX    256 // messages that the socket had no room for
 
 // A command not answered yet.
 struct pending {
@@ -55,6 +56,11 @@ struct ask {
 	void *ctx;
 };
 
+struct unsent {
+	void *msg;
+	size_t bytes;
+};
+
 enum link_state { LINK_DOWN, LINK_WAIT_HELLO, LINK_WAIT_STATUS, LINK_UP };
 
 struct dplink {
@@ -68,7 +74,7 @@ struct dplink {
 	uv_timer_t retry;
 	uv_timer_t stalled;
 	unsigned n_closing;
-	unsigned retry_ms;
+	unsigned n_retries; // since it was last up
 	bool destroyed, told_absent;
 	uint32_t generation;
 	uint32_t seq;
@@ -81,9 +87,13 @@ struct dplink {
 	uint32_t next_group;
 	struct group group[GROUPS_MAX];
 	struct ask ask[ASKS_MAX];
+	struct unsent unsent[UNSENT_MAX]; // in order, from unsent_head on
+	unsigned unsent_head, n_unsent;
 };
 
 // dplink.c
+int dplink_adopt(
+	struct dplink *dp, int fd); // a connected socket, which it closes; it does not block
 void dplink_free_handle(uv_handle_t *handle);
 
 // dplink_worker.c

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "controlplane/gateway/dplink.h"
 #include "controlplane/gateway/dplink_internal.h"
 
 #define N_COMMANDS 10000
