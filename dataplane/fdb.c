@@ -50,6 +50,7 @@ struct fdb {
 	struct fdb_config cfg;
 
 	// main writes, anybody reads
+	_Atomic uint32_t generation;
 	_Atomic uint32_t *n_session; // learned, by slot
 	_Atomic uint32_t *n_lan;     // learned, by attachment
 	// anybody writes
@@ -125,6 +126,7 @@ int fdb_create(const struct fdb_config *cfg, struct fdb **ret_fdb)
 	if (f == NULL)
 		return -ENOMEM;
 	f->cfg = *cfg;
+	f->generation = 1; // 0 is nobody's
 	err = create_tables(f, serial++);
 	if (err == 0)
 		err = create_qsbr(f);
@@ -176,6 +178,11 @@ void fdb_lookup_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_
 				    : atomic_load_explicit(
 					      &f->slot[pos[i]].dst, memory_order_relaxed) &
 					      ~FDB_STATIC;
+}
+
+uint32_t fdb_generation(const struct fdb *f)
+{
+	return atomic_load_explicit(&f->generation, memory_order_acquire);
 }
 
 uint64_t fdb_seen_batch(
@@ -280,10 +287,16 @@ static bool quota_allows(struct fdb *f, fdb_dst_t dst)
 	return false;
 }
 
+static void changed(struct fdb *f)
+{
+	atomic_fetch_add_explicit(&f->generation, 1, memory_order_release);
+}
+
 static void set_slot(struct fdb *f, int32_t pos, fdb_dst_t dst, uint32_t now_s)
 {
 	atomic_store_explicit(&f->slot[pos].seen, now_s, memory_order_relaxed);
 	atomic_store_explicit(&f->slot[pos].dst, dst, memory_order_release);
+	changed(f);
 }
 
 static uint32_t slot_dst(const struct fdb *f, int32_t pos)
@@ -307,6 +320,7 @@ static void drop_slot(struct fdb *f, int32_t pos)
 		count(learned_at(f, dst), -1);
 	// First nowhere, then gone: a reader that still holds the position floods.
 	atomic_store_explicit(&f->slot[pos].dst, 0, memory_order_release);
+	changed(f);
 	rte_hash_del_key(f->hash, &f->key[pos]);
 	f->key[pos] = 0;
 	f->n_entries--;

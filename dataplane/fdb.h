@@ -99,6 +99,9 @@ void fdb_destroy(struct fdb *f);
 
 // Look up n ≤ 64 keys; dst[i] is 0 where nothing is known.
 void fdb_lookup_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst);
+// Changes with every entry that is added, moved or removed: what was looked up under one
+// generation, asked for before, holds as long as it stays the same.
+uint32_t fdb_generation(const struct fdb *f);
 // Look up n ≤ 64 source addresses that were seen behind dst[i] at now_s: refresh what is known
 // there, report what is new or has moved. Returns a bit for each that a static entry binds
 // elsewhere.

@@ -182,28 +182,59 @@ void l2_learn_batch(struct worker *w, struct l2_batch *b)
 		drop_bound(w, b, bound, key_of);
 }
 
+static struct lookup_memo *lookup_memo_of(struct worker *w, fdb_key_t key)
+{
+	return &w->lookup[key * 0x9e3779b97f4a7c15ull >> (64 - LOOKUP_MEMO_BITS)];
+}
+
+// Look up what is not remembered; found[which[i]] is where keys[i] is.
+static void look_up(struct worker *w, const fdb_key_t *keys, const uint8_t *which, unsigned n,
+	uint32_t generation, fdb_dst_t *found)
+{
+	fdb_dst_t dst[BATCH_MAX];
+
+	fdb_lookup_batch(w->dp->fdb, keys, n, dst);
+	for (unsigned i = 0; i < n; i++) {
+		found[which[i]] = dst[i];
+		*lookup_memo_of(w, keys[i]) = (struct lookup_memo){
+			.key = keys[i],
+			.dst = dst[i],
+			.generation = generation,
+		};
+	}
+}
+
 void l2_lookup_batch(struct worker *w, struct l2_batch *b)
 {
+	uint32_t generation = fdb_generation(w->dp->fdb);
 	fdb_key_t keys[BATCH_MAX], dst = 0;
+	uint8_t which[BATCH_MAX]; // key → train
+	uint8_t train[BATCH_MAX]; // frame → train
 	fdb_dst_t found[BATCH_MAX + 1];
-	uint8_t which[BATCH_MAX], key = BATCH_MAX; // frame → key; the last is a group: nowhere
-	unsigned n = 0;
+	unsigned n = 0, n_trains = 0;
 
+	found[0] = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		if (b->dst[i] != dst) {
 			dst = b->dst[i];
-			key = BATCH_MAX;
+			found[++n_trains] = 0; // a group is nowhere
 			if (!is_group(dst)) {
-				keys[n] = dst;
-				key = n++;
+				const struct lookup_memo *memo = lookup_memo_of(w, dst);
+
+				if (likely(memo->key == dst && memo->generation == generation)) {
+					found[n_trains] = memo->dst;
+				} else {
+					keys[n] = dst;
+					which[n++] = n_trains;
+				}
 			}
 		}
-		which[i] = key;
+		train[i] = n_trains;
 	}
-	fdb_lookup_batch(w->dp->fdb, keys, n, found);
-	found[BATCH_MAX] = 0;
+	if (n > 0)
+		look_up(w, keys, which, n, generation, found);
 	for (unsigned i = 0; i < b->n; i++)
-		b->to[i] = found[which[i]];
+		b->to[i] = found[train[i]];
 }
 
 void l2_tag_pop(struct rte_mbuf *m)

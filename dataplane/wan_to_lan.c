@@ -446,12 +446,46 @@ static void strip(struct worker *w, struct rte_mbuf *m, struct arrival *a)
 
 // ---------------------------------------------------------------- the trip
 
+// What the caches are told of packets to come; nothing here is believed. Packets in a train are of
+// the lane that is in use already.
+static const struct pkt_data *peek(const struct rte_mbuf *m, const struct arrival *a)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned at = frame[12] == 0x86 ? OUTER_IPV6_BYTES : OUTER_IPV4_BYTES;
+	const struct pkt_data *h = (const struct pkt_data *)(frame + at);
+
+	return m->data_len < at + sizeof(*h) || h->key_id == a->key_id ? NULL : h;
+}
+
+static void fetch_session(struct worker *w, const struct rte_mbuf *m, const struct arrival *a)
+{
+	const struct pkt_data *h = peek(m, a);
+
+	if (h != NULL && pkt_key_slot(h->key_id) < w->dp->max_sessions)
+		session_fetch(&w->sessions[pkt_key_slot(h->key_id)]);
+}
+
+static void fetch_lane(struct worker *w, const struct rte_mbuf *m, const struct arrival *a)
+{
+	const struct pkt_data *h = peek(m, a);
+	struct session *s = h == NULL ? NULL : session_get(w, pkt_key_slot(h->key_id));
+	const struct epoch *e = s == NULL ? NULL : session_epoch(s, h->key_id);
+	unsigned idx = h == NULL ? 0 : (h->lane - 1u) / w->dp->n_workers;
+
+	if (e != NULL && idx < e->n_rx && e->rx[idx] != NULL)
+		lane_rx_fetch(e->rx[idx], h->counter);
+}
+
 static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
 {
 	struct arrival a = {.port_idx = port_idx, .told_slot = NO_SESSION};
 
 	for (unsigned i = 0; i < n; i++) {
 		stage(STAGE_CLASSIFY);
+		if (i + 2 < n)
+			fetch_session(w, m[i + 2], &a);
+		if (i + 1 < n)
+			fetch_lane(w, m[i + 1], &a);
 		strip(w, m[i], &a);
 	}
 	aead_forget(w->aead);

@@ -129,7 +129,15 @@ struct learn_memo { // addresses this worker has reported or refreshed within th
 };
 #define LEARN_MEMO_BITS  10
 #define LEARN_MEMO_SLOTS (1 << LEARN_MEMO_BITS)
-#define WORKER_SPARE     64 // packets taken from the pool at once
+
+struct lookup_memo { // where this worker found an address
+	uint64_t key;
+	uint32_t dst;
+	uint32_t generation; // of the table
+};
+#define LOOKUP_MEMO_BITS  12
+#define LOOKUP_MEMO_SLOTS (1 << LOOKUP_MEMO_BITS)
+#define WORKER_SPARE      64 // packets taken from the pool at once
 
 struct worker {
 	// group 0: filled by the runtime before the worker runs, then read only
@@ -157,6 +165,7 @@ struct worker {
 	struct stream_rx *stream; // split frames on their way in
 	struct flood *flood;
 	struct learn_memo *learn;     // [LEARN_MEMO_SLOTS]
+	struct lookup_memo *lookup;   // [LOOKUP_MEMO_SLOTS]
 	struct stream_inners *inners; // frames between unpacking and delivery
 	uint64_t install_seq;
 	uint16_t n_spare;
