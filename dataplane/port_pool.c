@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <rte_eal.h>
 #include <rte_mbuf.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include "config/gateway.h"
 #include "config/log.h"
+#include "dataplane/bufpool.h"
 #include "dataplane/eal.h"
 #include "wire/packet.h"
 
@@ -26,38 +26,6 @@
 #define SUPER_UNDER_WAY 64 // for each worker
 
 #define WHY(why, ...) snprintf((why), PORT_WHY_BYTES, __VA_ARGS__)
-
-// One pool for all ports: what arrives on one AF_XDP port leaves by another without a copy, because
-// the pool lies in the UMEM of every queue. Every buffer holds the largest frame of any port.
-//
-// The driver takes a UMEM to be as long as number times size of the buffers, but DPDK leaves gaps
-// so that no buffer crosses a page: on 4 KiB pages nearly half of the pool would lie outside, and
-// the kernel silently refuses those buffers. NO_IOVA_CONTIG packs them; only a NIC that is given
-// physical addresses needs the gaps.
-static struct rte_mempool *make_pool(
-	const char *name, unsigned n, unsigned cache, size_t room, bool packed)
-{
-	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
-	struct rte_mempool *pool;
-
-	if (!packed)
-		return rte_pktmbuf_pool_create(name, n, cache, 0, (uint16_t)room, SOCKET_ID_ANY);
-	pool = rte_mempool_create_empty(name, n, (unsigned)(sizeof(struct rte_mbuf) + room), cache,
-		sizeof(priv), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-	if (pool == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
-		goto free_pool;
-	rte_pktmbuf_pool_init(pool, &priv);
-	if (rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1)
-		goto free_pool;
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-
-free_pool:
-	rte_mempool_free(pool);
-	return NULL;
-}
 
 static bool has_pci(const struct dataplane_config *cfg)
 {
@@ -106,7 +74,9 @@ int port_pool_create(
 	}
 	if (n < n_xdp_queues * AF_XDP_BUFFERS)
 		n = n_xdp_queues * AF_XDP_BUFFERS;
-	pool = make_pool("packets", n, POOL_CACHE, room, n_xdp_queues > 0);
+	// What arrives on one AF_XDP port leaves by another without a copy, because the pool lies
+	// in the UMEM of every queue. Every buffer holds the largest frame of any port.
+	pool = bufpool_create("packets", n, POOL_CACHE, room, n_xdp_queues > 0);
 	if (pool == NULL) {
 		WHY(why,
 			"no memory for %u packet buffers of %zu bytes: raise dataplane.memory_mib "
@@ -131,7 +101,7 @@ struct rte_mempool *port_super_pool_create(const struct dataplane_config *cfg)
 			  cfg->ports[i].super == CONFIG_SUPER_AUTO;
 	if (!wanted)
 		return NULL;
-	pool = make_pool("super", cfg->n_workers * n, SUPER_CACHE, room, true);
+	pool = bufpool_create("super", cfg->n_workers * n, SUPER_CACHE, room, true);
 	if (pool == NULL)
 		log_warning("no memory for %u super-frames of 64 KB: going without. Raise "
 			    "dataplane.memory_mib (now %u) by %zu, lower reassembly_mib, or set "

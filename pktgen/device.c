@@ -14,10 +14,10 @@
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 #include <xdp/libxdp.h>
 
+#include "dataplane/bufpool.h"
 #include "dataplane/netdev.h"
 
 #define RING             2048
@@ -251,35 +251,6 @@ int device_eal_start(const struct device_spec *specs, unsigned n, const struct d
 
 // ---------------------------------------------------------------- a port
 
-// An AF_XDP port's buffers must lie without gaps, as its driver takes them to: DPDK leaves some so
-// that no buffer crosses a page, unless the pool says that it does not care.
-static struct rte_mempool *make_pool(unsigned idx, unsigned n, unsigned room, bool packed)
-{
-	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
-	struct rte_mempool *pool;
-	char name[16];
-
-	snprintf(name, sizeof(name), "port%u", idx);
-	if (!packed)
-		return rte_pktmbuf_pool_create(
-			name, n, POOL_CACHE, 0, (uint16_t)room, SOCKET_ID_ANY);
-	pool = rte_mempool_create_empty(name, n, (unsigned)(sizeof(struct rte_mbuf) + room),
-		POOL_CACHE, sizeof(priv), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-	if (pool == NULL)
-		return NULL;
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0)
-		goto free_pool;
-	rte_pktmbuf_pool_init(pool, &priv);
-	if (rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1)
-		goto free_pool;
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-
-free_pool:
-	rte_mempool_free(pool);
-	return NULL;
-}
-
 static int prepare_interface(struct device *dev, unsigned frame_most, char *why)
 {
 	const char *ifname = dev->spec.name;
@@ -390,7 +361,7 @@ int device_open(const struct device_spec *spec, unsigned idx, unsigned frame_mos
 	bool af_xdp = spec->kind == DEVICE_AF_XDP;
 	struct rte_eth_link link = {0};
 	struct rte_ether_addr mac = {0};
-	char name[RTE_DEV_NAME_MAX_LEN];
+	char name[RTE_DEV_NAME_MAX_LEN], pool[16];
 	int err = 0;
 
 	dpdk_error[0] = '\0';
@@ -398,8 +369,9 @@ int device_open(const struct device_spec *spec, unsigned idx, unsigned frame_mos
 		err = prepare_interface(&dev, frame_most, why);
 	if (err < 0)
 		return err;
-	dev.pool = make_pool(idx, af_xdp ? BUFFERS_AF_XDP * (dev.n_queues + 1u) : BUFFERS,
-		room_for(spec->kind, dev.frame_most), af_xdp);
+	snprintf(pool, sizeof(pool), "port%u", idx);
+	dev.pool = bufpool_create(pool, af_xdp ? BUFFERS_AF_XDP * (dev.n_queues + 1u) : BUFFERS,
+		POOL_CACHE, room_for(spec->kind, dev.frame_most), af_xdp);
 	if (dev.pool == NULL) {
 		WHY(why, "%s: no memory for its packet buffers", spec->text);
 		return -ENOMEM;
