@@ -31,10 +31,10 @@ static bool has_latency(const struct trial *t)
 
 // ---------------------------------------------------------------- for people
 
-static void print_limit(FILE *out, const struct rig *rig, const struct trial_direction *d)
+static void print_limit(FILE *out, const struct direction *dir, const struct trial_direction *d)
 {
 	double reached = per_s(d->tx_frames, d->tx_s);
-	const struct device *port = rig->dirs[0].tx;
+	const struct device *port = dir->tx;
 
 	switch (d->limited_by) {
 	case LIMIT_NONE:
@@ -53,14 +53,18 @@ static void print_limit(FILE *out, const struct rig *rig, const struct trial_dir
 			"bursts; its driver had %.0f %% of the time).\n",
 			port->spec.text, reached / 1e6, d->refused_share * 100,
 			d->port_share * 100);
+		if (port->link_bps != 0)
+			fprintf(out, "Its link is %.1f Gb/s.\n", (double)port->link_bps / 1e9);
 		break;
 	case LIMIT_CORE:
-		fprintf(out, "Limited by the core: the sender reached %.4f Mpps ", reached / 1e6);
+		fprintf(out,
+			"Limited by the core: the sender reached %.4f Mpps and was idle in %.0f %% "
+			"of "
+			"its rounds.\n",
+			reached / 1e6, d->idle_share * 100);
 		if (d->cpu_share < CPU_ITS_OWN)
-			fprintf(out, "while other processes took %.0f %% of its CPU.\n",
+			fprintf(out, "Other processes took %.0f %% of its CPU.\n",
 				(1 - d->cpu_share) * 100);
-		else
-			fprintf(out, "and was never idle meanwhile.\n");
 		break;
 	}
 	if (d->asked_pps > 0)
@@ -99,7 +103,7 @@ void report_print(FILE *out, const struct rig *rig, const struct trial *t)
 			us(rig, histogram_at(t->latency, 0.99)),
 			us(rig, histogram_at(t->latency, 0.999)), us(rig, t->latency->max));
 	for (unsigned i = 0; i < t->n_dirs; i++)
-		print_limit(out, rig, &t->dirs[i]);
+		print_limit(out, &rig->dirs[i], &t->dirs[i]);
 }
 
 // ---------------------------------------------------------------- for programs
@@ -155,6 +159,7 @@ static json_t *counts(const struct trial_direction *d)
 			o, "asked_pps", d->asked_pps > 0 ? json_real(d->asked_pps) : json_null());
 		json_object_set_new(o, "refused_share", json_real(d->refused_share));
 		json_object_set_new(o, "port_share", json_real(d->port_share));
+		json_object_set_new(o, "idle_share", json_real(d->idle_share));
 		json_object_set_new(o, "skipped_s", json_real(d->skipped_s));
 		json_object_set_new(o, "cpu_share", json_real(d->cpu_share));
 	}

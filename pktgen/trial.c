@@ -307,6 +307,7 @@ static void add_sender(const struct rig *rig, const struct sender *s, struct tri
 		       : rate->kind == RATE_BPS ? rate->value / 8 / mean_bytes(rig)
 						: 0;
 	d->refused_share = s->bursts > 0 ? (double)s->refused / (double)s->bursts : 0;
+	d->idle_share = (double)s->idle / (double)(s->idle + s->bursts + 1);
 	d->port_share = (double)s->port_ticks / (double)(end - s->start + 1);
 	d->cpu_share = cpu_share_of(rig, s);
 	d->skipped_s = (double)((s->pace.skipped + s->pace.owed) >> 16) / (double)rig->hz;

@@ -54,6 +54,7 @@ struct trial_direction {
 	double asked_pps;     // of the last phase; 0: as fast as can be
 	double refused_share; // of bursts, by the port
 	double port_share;    // of the sender's time, in the driver
+	double idle_share;    // of the sender's rounds, in which no frame was due
 	double skipped_s;     // that much was owed and never sent
 	double cpu_share;     // of the sender's core, not taken by other processes
 	uint64_t rx_frames, rx_bytes;
