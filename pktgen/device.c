@@ -31,7 +31,8 @@
 #define VLAN_TAG         4
 #define SLOT             2048 // of an AF_PACKET ring
 #define SLOT_LARGE       16384
-#define SLOT_HEAD        192 // of each slot, not for the frame
+#define SLOT_HEAD        192  // of each slot, not for the frame
+#define BUFFER_MORE      512u // of each buffer: mbuf, pool header, gaps
 #define MEMORY_MIB       96
 
 #define WHY(why, ...) snprintf((why), DEVICE_WHY_BYTES, __VA_ARGS__)
@@ -66,14 +67,21 @@ static const char *because(void)
 
 // ---------------------------------------------------------------- words
 
-static bool is_pci(const char *name)
+// "0000:01:00.0" or "01:00.0"; DPDK knows the port by the long form.
+static bool is_pci(const char *name, char long_name[32])
 {
-	unsigned domain, bus, slot, func;
+	unsigned domain = 0, bus, slot, func;
 	int used = 0;
 
-	return (sscanf(name, "%x:%x:%x.%x%n", &domain, &bus, &slot, &func, &used) == 4 ||
-		       sscanf(name, "%x:%x.%x%n", &bus, &slot, &func, &used) == 3) &&
-	       name[used] == '\0';
+	if (sscanf(name, "%x:%x:%x.%x%n", &domain, &bus, &slot, &func, &used) != 4) {
+		domain = 0;
+		if (sscanf(name, "%x:%x.%x%n", &bus, &slot, &func, &used) != 3)
+			return false;
+	}
+	if (name[used] != '\0')
+		return false;
+	snprintf(long_name, 32, "%04x:%02x:%02x.%x", domain, bus, slot, func);
+	return true;
 }
 
 int device_spec_parse(const char *text, struct device_spec *ret_spec, char why[DEVICE_WHY_BYTES])
@@ -88,6 +96,7 @@ int device_spec_parse(const char *text, struct device_spec *ret_spec, char why[D
 	};
 	struct device_spec spec = {.text = text, .kind = DEVICE_VDEV};
 	const char *name = text, *comma;
+	char long_name[sizeof(spec.name)];
 	size_t len;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -104,8 +113,10 @@ int device_spec_parse(const char *text, struct device_spec *ret_spec, char why[D
 	}
 	memcpy(spec.name, name, len);
 	snprintf(spec.args, sizeof(spec.args), "%s", comma);
-	if (spec.kind == DEVICE_VDEV && is_pci(spec.name))
+	if (spec.kind == DEVICE_VDEV && is_pci(spec.name, long_name)) {
 		spec.kind = DEVICE_PCI;
+		memcpy(spec.name, long_name, sizeof(spec.name));
+	}
 	if (spec.kind == DEVICE_VDEV && strncmp(spec.name, "net_", 4) != 0 &&
 		strncmp(spec.name, "virtio_user", 11) != 0) {
 		WHY(why,
@@ -203,13 +214,28 @@ static unsigned room_for(enum device_kind kind, unsigned frame_most)
 	return (RTE_PKTMBUF_HEADROOM + room + 64 + 63) / 64 * 64;
 }
 
+static uint16_t queues_of(const struct device_spec *spec)
+{
+	struct netdev netdev;
+
+	if (spec->kind != DEVICE_AF_XDP || netdev_read(spec->name, &netdev) < 0)
+		return 1;
+	return netdev.n_queues < QUEUES_MAX ? (uint16_t)netdev.n_queues : QUEUES_MAX;
+}
+
+// Each queue of an AF_XDP port keeps its own filled; the rest is under way.
+static unsigned buffers_of(const struct device_spec *spec)
+{
+	return spec->kind == DEVICE_AF_XDP ? BUFFERS_AF_XDP * (queues_of(spec) + 1u) : BUFFERS;
+}
+
 int device_eal_start(const struct device_spec *specs, unsigned n, const struct device_cores *cores,
 	unsigned frame_most, char why[DEVICE_WHY_BYTES])
 {
 	static struct args args; // EAL keeps pointers to some
 	cookie_io_functions_t sink = {.write = keep_error};
 	FILE *stream = fopencookie(NULL, "w", sink);
-	unsigned long memory = MEMORY_MIB;
+	size_t memory = 0;
 	bool pci = false;
 	int err;
 
@@ -227,7 +253,8 @@ int device_eal_start(const struct device_spec *specs, unsigned n, const struct d
 	if (err < 0)
 		return err;
 	for (unsigned i = 0; i < n; i++) {
-		memory += BUFFERS * (room_for(specs[i].kind, frame_most) + 192ul) * 5 / 4 >> 20;
+		memory +=
+			buffers_of(&specs[i]) * (room_for(specs[i].kind, frame_most) + BUFFER_MORE);
 		if (specs[i].kind == DEVICE_PCI) {
 			add(&args, "--allow=%s", specs[i].text);
 			pci = true;
@@ -238,12 +265,13 @@ int device_eal_start(const struct device_spec *specs, unsigned n, const struct d
 		add(&args, "--no-huge");
 		add(&args, "--no-shconf");
 		add(&args, "-m");
-		add(&args, "%lu", memory);
+		add(&args, "%zu", MEMORY_MIB + (memory >> 20));
 	} else {
 		add(&args, "--in-memory"); // a NIC wants pages that stay where they are
 	}
 	if (rte_eal_init(args.n, args.argv) < 0) {
-		WHY(why, "DPDK does not start: %s (%s)", rte_strerror(rte_errno), because());
+		WHY(why, "DPDK does not start: %s (%s)%s", rte_strerror(rte_errno), because(),
+			pci ? "; a NIC needs hugepages: sysctl vm.nr_hugepages=256" : "");
 		return -EIO;
 	}
 	return 0;
@@ -254,7 +282,6 @@ int device_eal_start(const struct device_spec *specs, unsigned n, const struct d
 static int prepare_interface(struct device *dev, unsigned frame_most, char *why)
 {
 	const char *ifname = dev->spec.name;
-	struct netdev netdev;
 	int err = device_frame_most(&dev->spec, frame_most, &dev->frame_most, why);
 
 	if (err < 0)
@@ -268,17 +295,13 @@ static int prepare_interface(struct device *dev, unsigned frame_most, char *why)
 		return -EMSGSIZE;
 	}
 	err = netdev_set_up(ifname);
-	if (err == 0)
-		err = netdev_read(ifname, &netdev);
 	if (err < 0) {
 		WHY(why, "%s cannot be set up: %s (root, or CAP_NET_ADMIN, is needed)", ifname,
 			strerror(-err));
 		return err;
 	}
 	netdev_offloads_off(ifname);
-	if (dev->spec.kind == DEVICE_AF_XDP)
-		dev->n_queues =
-			netdev.n_queues < QUEUES_MAX ? (uint16_t)netdev.n_queues : QUEUES_MAX;
+	dev->n_queues = queues_of(&dev->spec);
 	return 0;
 }
 
@@ -370,8 +393,8 @@ int device_open(const struct device_spec *spec, unsigned idx, unsigned frame_mos
 	if (err < 0)
 		return err;
 	snprintf(pool, sizeof(pool), "port%u", idx);
-	dev.pool = bufpool_create(pool, af_xdp ? BUFFERS_AF_XDP * (dev.n_queues + 1u) : BUFFERS,
-		POOL_CACHE, room_for(spec->kind, dev.frame_most), af_xdp);
+	dev.pool = bufpool_create(
+		pool, buffers_of(spec), POOL_CACHE, room_for(spec->kind, dev.frame_most), af_xdp);
 	if (dev.pool == NULL) {
 		WHY(why, "%s: no memory for its packet buffers", spec->text);
 		return -ENOMEM;
