@@ -178,6 +178,16 @@ static void wait_for_work(struct worker_rt *rt)
 	rt->w.stats->sleeps++;
 }
 
+// A worker that never sleeps still gives way: where somebody else wants its CPU, be it the very
+// program whose frames it waits for, spinning on would only make it wait for longer.
+static void be_idle(struct worker_rt *rt)
+{
+	if (rt->adaptive)
+		wait_for_work(rt);
+	else
+		sched_yield();
+}
+
 static int worker_main(void *arg)
 {
 	struct worker_rt *rt = arg;
@@ -200,8 +210,8 @@ static int worker_main(void *arg)
 			stats->idle_rounds++;
 		if ((++stats->rounds & WORKER_CONTROL_MASK) == 0 || n == 0)
 			worker_control(rt);
-		if (n == 0 && rt->adaptive && rt->w.now_ns - rt->busy_at_ns > WORKER_SPIN_NS)
-			wait_for_work(rt);
+		if (n == 0 && rt->w.now_ns - rt->busy_at_ns > WORKER_SPIN_NS)
+			be_idle(rt);
 	}
 	worker_control(rt);
 	fdb_reader_offline(rt->w.dp->fdb, rt->w.id);
@@ -210,8 +220,10 @@ static int worker_main(void *arg)
 
 int worker_launch(struct worker_rt *rt)
 {
-	int err = rte_eal_remote_launch(worker_main, rt, rt->lcore);
+	int err;
 
+	atomic_store(&rt->state, WORKER_STARTING); // whatever a life before this one left
+	err = rte_eal_remote_launch(worker_main, rt, rt->lcore);
 	// Until it has made the calls that only a start needs (policy.h).
 	while (err == 0 && atomic_load(&rt->state) == WORKER_STARTING)
 		sched_yield();

@@ -195,6 +195,41 @@ static void idle_workers_sleep_and_a_command_is_still_answered_soon(void **)
 	assert_int_equal(status, 0);
 }
 
+static double seconds_of(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+// Everything here is on one CPU. Who spins without a pause takes an equal part of it: two workers
+// would leave this thread a third.
+static void busy_workers_without_work_give_way_to_who_wants_the_cpu(void **)
+{
+	double all, mine, end;
+
+	stop(a);
+	stop(b);
+	for (unsigned i = 0; i < N_WORKERS; i++)
+		a->rt->worker[i]->adaptive = false;
+	launch(a);
+	all = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+	mine = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	end = mine + 0.3;
+	while (seconds_of(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+	all = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - all;
+	mine = seconds_of(CLOCK_THREAD_CPUTIME_ID) - mine;
+	stop(a);
+	assert_true(mine / all > 0.5);
+	// For tear_down().
+	for (unsigned i = 0; i < N_WORKERS; i++)
+		a->rt->worker[i]->adaptive = true;
+	launch(a);
+	launch(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +238,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			idle_workers_sleep_and_a_command_is_still_answered_soon, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			busy_workers_without_work_give_way_to_who_wants_the_cpu, set_up, tear_down),
 	};
 
 	rt_rig_init(1 + 2 * N_WORKERS);
