@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPLAY_BITS      8192
+#ifndef REPLAY_BITS // a test makes it small enough to try everything
+#define REPLAY_BITS 8192
+#endif
 #define REPLAY_WORD_BITS 64
 #define REPLAY_WORDS     (REPLAY_BITS / REPLAY_WORD_BITS)
 // One word is always being reused, so this many counters behind the newest are accepted.
