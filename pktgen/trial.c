@@ -16,7 +16,8 @@
 
 #define TICK_US         10000
 #define HELLO_S         1.0
-#define QUIET_S         0.2  // nothing arrived so long after the other end said that it is done
+#define QUIET_S         0.2  // nothing more arrived for so long
+#define LATE_S          1.5  // and some are missing
 #define REACHED         0.99 // of the rate asked for
 #define REFUSALS_MATTER 0.01
 #define PORT_MATTERS    0.5
@@ -201,6 +202,15 @@ static bool all_back(const struct rig *rig)
 	return true;
 }
 
+// A process that only receives knows what was sent when the sender has said it.
+static bool end_is_near(const struct rig *rig, uint64_t quiet_ticks)
+{
+	const struct receiver *r = &receivers[0];
+
+	return r->end.op == CTL_END && (peek(&r->frames) >= r->end.total ||
+					       (double)quiet_ticks >= LATE_S * (double)rig->hz);
+}
+
 static uint64_t received(const struct rig *rig)
 {
 	uint64_t n = 0;
@@ -252,9 +262,10 @@ static void wait_for_end(struct rig *rig)
 		n = received(rig);
 		if (!rx || (double)(now - since) >= wait_s * (double)rig->hz)
 			break;
-		// Duplicates of the last frames get their moment, too.
-		if (((tx && all_back(rig)) || receivers[0].end.op == CTL_END) &&
-			(double)(now - changed) >= QUIET_S * (double)rig->hz)
+		// Duplicates of the last frames get their moment, too; what is missing may be late.
+		if ((double)(now - changed) < QUIET_S * (double)rig->hz)
+			continue;
+		if (tx ? all_back(rig) : end_is_near(rig, now - changed))
 			break;
 	}
 	if (rig->live && rig->progress != NULL && last.at != start)
