@@ -408,6 +408,9 @@ int device_open(const struct device_spec *spec, unsigned idx, unsigned frame_mos
 	memcpy(dev.mac, mac.addr_bytes, sizeof(dev.mac));
 	if (rte_is_zero_ether_addr(&mac))
 		memcpy(dev.mac, (uint8_t[]){0x02, 0, 0, 0, 0, (uint8_t)(idx + 1)}, 6);
+	// A tap's address is the kernel's, at the other end of the cable.
+	if (spec->kind == DEVICE_TAP)
+		dev.mac[5] ^= 0x80;
 	// What a virtual device calls its speed is no limit.
 	if (spec->kind == DEVICE_PCI && rte_eth_link_get_nowait(dev.id, &link) == 0 &&
 		link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
