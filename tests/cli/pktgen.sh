@@ -59,6 +59,18 @@ jq -e '.tx_frames == 30000 and .lost == 0 and .duplicated == 0 and .reordered ==
 	and (.latency_us | .n == 30000 and .p50 > 0 and .max >= .p999) and .tx_bytes == 30000 / 12 * (7 * 64 + 4 * 570 + 1514)' "$dir/out" >/dev/null ||
 	{ echo "the account of 30000 frames is wrong:" && cat "$dir/out" && failed=1; }
 
+# Plots: of latency, and of each procedure.
+if command -v gnuplot >/dev/null; then
+	expect 0 "sent" run --tx net_ring0 --count 1000 --quiet --plot "$dir/run.svg"
+	for procedure in throughput latency loss back-to-back recovery; do
+		expect 0 "RFC 2544 $procedure" rfc2544 $procedure --tx net_ring0 --cores 0 --trial 0.05 --settle 0.05 --rate 10kpps --size 64,imix \
+			--repeat 1 --quiet --plot "$dir/$procedure.svg"
+	done
+	for plot in run throughput latency loss back-to-back recovery; do
+		grep -q '</svg>' "$dir/$plot.svg" || { echo "no drawing of $plot" && failed=1; }
+	done
+fi
+
 # Replay: once through, and over again.
 python3 - "$dir/good.pcap" <<'PY'
 import struct, sys
