@@ -81,7 +81,7 @@
 #define PKT_MTU_BASE        1280       // smallest path MTU, IP header included
 #define PKT_FRAME_MIN       14         // an Ethernet header
 #define PKT_FRAME_MAX       (9216 + 8) // an inner frame: 9216 and two VLAN tags
-#define PKT_SUPER_MAX       64512      // a super-frame, tags included
+#define PKT_SUPER_MAX       65280      // a super-frame, tags included
 #define PKT_SUPER_HDR_LEN   4          // before it: u16 payload of each segment, u16 0
 #define PKT_FRAG_MIN_ROOM   64         // split a frame only where at least this much of it fits
 #define PKT_FRAG_TOTAL_LEN  2 // FRAG_FIRST's payload begins with the u16 length of the whole frame
