@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What each kind of result has to show, as gnuplot scripts."""
+import json
 import math
 
 import results
@@ -216,8 +217,37 @@ def handshake(data, stem):
     return bars(data, stem, "Handshakes a second on one core, client and server together", cells, "handshakes/s")
 
 
+# ---------------------------------------------------------------- pktgen
+
+def latency(data, stem):
+    """Latency by percentile: the slower a frame is among how many, the further right."""
+    lines = [[1 / (1 - share), us] for share, us in data["latency_curve_us"] if share < 1]
+    loss = f", {data['loss_percent']:.3g} % lost" if "loss_percent" in data else ""
+    script = block("d", lines)
+    script += titles("Latency by percentile", f"postern-pktgen {data.get('version', '')}, "
+                     f"{data.get('rx_frames', 0):,} frames received at {results.si(data.get('rx_pps', 0))}pps{loss}")
+    script += ("set margins screen 0.1, screen 0.97, screen 0.14, screen 0.86\nunset key\nset logscale x\nset yrange [0:*]\n"
+               "set xtics ('0 %%' 1, '50 %%' 2, '90 %%' 10, '99 %%' 100, '99.9 %%' 1000, '99.99 %%' 10000, '99.999 %%' 100000, "
+               "'99.9999 %%' 1000000)\nset xlabel 'share of frames that are at least as fast'\nset ylabel 'microseconds'\n"
+               f"plot $d using 1:2 with linespoints lw 2 pt 7 ps 0.5 lc rgb '{COLOURS[0]}'")
+    return draw(script, f"{stem}-latency", (1000, 520))
+
+
+def pktgen_file(name):
+    """What `postern-pktgen --json` wrote, or None where the file is something else."""
+    try:
+        with open(name, encoding="utf-8") as f:
+            data = json.load(f)
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("latency_curve_us") else None
+
+
 def draw_file(name, stem):
     """Everything a results file has to show; the names of what was drawn."""
+    generated = pktgen_file(name)
+    if generated:
+        return latency(generated, stem)
     data = results.load(name)
     kind = data["bench"]
     if kind == "path":

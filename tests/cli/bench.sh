@@ -53,6 +53,8 @@ expect 1 "mean nothing" compare "$dir/a.json" "$dir/slow.json"
 expect 2 "holds no bench/postern-bench-path" ab "$dir" "$dir"
 if command -v gnuplot >/dev/null; then
 	expect 0 "a-throughput.svg" plot "$dir/a.json" -o "$dir/plots"
+	printf '{"latency_curve_us": [[0, 10], [0.9, 12], [0.99, 30]], "rx_frames": 100}' >"$dir/gen.json"
+	expect 0 "gen-latency.svg" plot "$dir/gen.json" -o "$dir/plots"
 	[ -s "$dir/plots/a-throughput.png" ] && grep -q 'mean nothing' "$dir/plots/a-throughput.svg" || { echo "no plot, or no warning in it" && failed=1; }
 fi
 
