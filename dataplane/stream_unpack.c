@@ -37,6 +37,7 @@ struct stream_rx {
 	uint32_t budget; // bytes of packet memory that may be held
 	uint32_t held;
 	unsigned n;
+	uint16_t *n_of; // by session slot: how many of n are that peer's
 	struct stream_open open[OPEN_SLOTS];
 };
 
@@ -46,6 +47,11 @@ int stream_rx_create(struct worker *w, uint32_t budget_bytes)
 
 	if (r == NULL)
 		return -ENOMEM;
+	r->n_of = calloc(w->dp->max_sessions, sizeof(*r->n_of));
+	if (r->n_of == NULL) {
+		free(r);
+		return -ENOMEM;
+	}
 	TAILQ_INIT(&r->age);
 	for (unsigned i = 0; i < OPEN_SLOTS; i++)
 		LIST_INSERT_HEAD(&r->free, &r->open[i], by_key);
@@ -62,6 +68,7 @@ void stream_rx_destroy(struct worker *w)
 		return;
 	TAILQ_FOREACH (o, &w->stream->age, by_age)
 		rte_pktmbuf_free(o->m);
+	free(w->stream->n_of);
 	free(w->stream);
 	w->stream = NULL;
 }
@@ -87,6 +94,7 @@ static void unhold(struct stream_rx *r, struct stream_open *o)
 		o->lane->open = NULL;
 	o->lane->n_held--;
 	r->held -= o->m->buf_len;
+	r->n_of[o->slot]--;
 	r->n--;
 	o->m = NULL;
 }
@@ -134,6 +142,20 @@ static void give_up_oldest_of(struct worker *w, const struct lane_rx *lane)
 	give_up(w, o, DROP_FRAG_BUDGET);
 }
 
+// Room for one of `slot`: its own oldest goes where it has more than a quarter of all, so that a
+// peer that never completes its frames pushes out nobody else's.
+static void make_room(struct worker *w, uint32_t slot)
+{
+	struct stream_rx *r = w->stream;
+	struct stream_open *o = TAILQ_FIRST(&r->age);
+
+	if (r->n_of[slot] > r->n / 4) {
+		while (o->slot != slot)
+			o = TAILQ_NEXT(o, by_age);
+	}
+	give_up(w, o, DROP_FRAG_BUDGET);
+}
+
 // Hold m until its continuation comes. Takes m.
 static struct stream_open *hold(struct worker *w, const struct stream_packet *p, uint64_t counter,
 	struct rte_mbuf *m, uint16_t total, uint8_t segment)
@@ -146,7 +168,7 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	if (p->lane->n_held == STREAM_OPEN_MAX)
 		give_up_oldest_of(w, p->lane);
 	while (r->n > 0 && (r->n == OPEN_SLOTS || r->held + m->buf_len > r->budget))
-		give_up(w, TAILQ_FIRST(&r->age), DROP_FRAG_BUDGET);
+		make_room(w, p->slot);
 	o = LIST_FIRST(&r->free);
 	LIST_REMOVE(o, by_key);
 	o->lane = p->lane;
@@ -162,6 +184,7 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	LIST_INSERT_HEAD(&r->bucket[bucket_of(p->lane, counter)], o, by_key);
 	p->lane->n_held++;
 	r->held += m->buf_len;
+	r->n_of[p->slot]++;
 	r->n++;
 	return o;
 }

@@ -2,15 +2,20 @@
 //
 // A hostile sender, for the rows of tests/reliability that ask what answers, and what breaks.
 //
-//	hostile scan IFACE SRC-IP DST-IP DST-MAC PORT[,PORT...] STEP
-//	    every STEPth UDP and TCP port, every other IP protocol, and the ports named, which must
-//	    stay silent
-//	hostile capture IFACE FILE SECONDS PORT[,PORT...]
-//	    keep the datagrams of these ports, both ways
-//	hostile attack IFACE SRC-IP DST-IP DST-MAC PORT[,PORT...] FILE COUNT SEED PPS KIND[,KIND...]
-//	    COUNT datagrams made of what was captured; PPS 0: as fast as it goes. KIND: random,
-// shaped, 	    mutated, replayed, direction, pair, or all; tag (handshakes under a live tag),
-// index (data 	    under a live key_id), lane0
+//	hostile scan IFACE SRC-IP DST-IP DST-MAC PORTS STEP
+//	hostile capture IFACE FILE SECONDS PORTS
+//	hostile attack IFACE SRC-IP DST-IP DST-MAC PORTS FILE COUNT SEED PPS KINDS
+//	hostile lan IFACE COUNT SEED PPS macs|storm
+//
+// scan: every STEPth UDP and TCP port, every other IP protocol, and PORTS, which must stay silent.
+//
+// capture: keep the datagrams of PORTS, both ways.
+//
+// attack: COUNT datagrams made of what was captured, PPS of them a second, 0 as fast as it goes.
+// KINDS: random, shaped, mutated, replayed, direction, pair, or all of these; tag (handshakes under
+// a live tag), index (data under a live key_id), lane0.
+//
+// lan: from a host, a new source address with each frame, or broadcasts.
 //
 // Each prints one JSON object: what was sent, and what the target sent meanwhile. The same seed and
 // capture make the same datagrams.
@@ -371,6 +376,39 @@ static int attack(char **arg)
 	return 0;
 }
 
+// ---------------------------------------------------------------- a hostile host
+
+static int lan(char **arg)
+{
+	uint64_t count = strtoull(arg[1], NULL, 10), begun;
+	double pps = atof(arg[3]);
+	bool macs = strcmp(arg[4], "macs") == 0;
+	struct wire w;
+
+	wire_open(&w, arg[0], "192.0.2.1", "192.0.2.2", "ff:ff:ff:ff:ff:ff");
+	seed = strtoull(arg[2], NULL, 10);
+	begun = wire_now_ns();
+	for (uint64_t i = 0; i < count; i++) {
+		uint8_t *frame = wire_get(&w);
+
+		memset(frame, 0, 60);
+		memset(frame, 0xff, 6);
+		memcpy(frame + 6, w.src_mac, 6);
+		if (macs) {
+			put_le64(frame, rnd() & ~(uint64_t)1); // to nobody
+			put_le64(frame + 6, (rnd() & ~(uint64_t)3) | 2);
+		}
+		put_be16(frame + 12, 0x88b5);
+		wire_put(&w, 60);
+		while (i % 64 == 63 && pps > 0 &&
+			(double)(wire_now_ns() - begun) * pps < (double)(i + 1) * 1e9)
+			usleep(50);
+	}
+	wire_flush(&w);
+	printf("{\"sent\":%lu}\n", w.sent);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 8 && strcmp(argv[1], "scan") == 0)
@@ -379,9 +417,12 @@ int main(int argc, char **argv)
 		return capture(argv + 2);
 	if (argc == 12 && strcmp(argv[1], "attack") == 0)
 		return attack(argv + 2);
+	if (argc == 7 && strcmp(argv[1], "lan") == 0)
+		return lan(argv + 2);
 	fprintf(stderr, "usage: hostile scan IFACE SRC-IP DST-IP DST-MAC PORTS STEP\n"
 			"       hostile capture IFACE FILE SECONDS PORTS\n"
 			"       hostile attack IFACE SRC-IP DST-IP DST-MAC PORTS FILE COUNT SEED "
-			"PPS KINDS\n");
+			"PPS KINDS\n"
+			"       hostile lan IFACE COUNT SEED PPS macs|storm\n");
 	return 2;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "wire/bytes.h"
+#include "wire/packet.h"
 
 #define QUIET_MS_MAX 5000
 
@@ -50,6 +51,19 @@ static int packet_socket(const char *iface, int protocol, struct ifreq *ifr)
 	return fd;
 }
 
+static void parse_calls(struct wire *w, int af, const char *text)
+{
+	char one[INET6_ADDRSTRLEN];
+
+	for (size_t n; text != NULL && *text != '\0' && w->n_calls < WIRE_PORTS_MAX;
+		text += n + (text[n] == ',')) {
+		n = strcspn(text, ",");
+		snprintf(one, sizeof(one), "%.*s", (int)n, text);
+		if (inet_pton(af, one, w->calls[w->n_calls]) == 1)
+			w->n_calls++;
+	}
+}
+
 void wire_open(struct wire *w, const char *iface, const char *src_ip, const char *dst_ip,
 	const char *dst_mac)
 {
@@ -64,8 +78,7 @@ void wire_open(struct wire *w, const char *iface, const char *src_ip, const char
 	setsockopt(w->tx, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
 	setsockopt(w->rx, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	setsockopt(w->rx, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	if (getenv("HOSTILE_PEER") != NULL)
-		w->has_peer = inet_pton(af, getenv("HOSTILE_PEER"), w->peer_ip) == 1;
+	parse_calls(w, af, getenv("HOSTILE_CALLS"));
 	if (inet_pton(af, src_ip, w->src_ip) != 1 || inet_pton(af, dst_ip, w->dst_ip) != 1 ||
 		sscanf(dst_mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &w->dst_mac[0], &w->dst_mac[1],
 			&w->dst_mac[2], &w->dst_mac[3], &w->dst_mac[4], &w->dst_mac[5]) != 6) {
@@ -254,7 +267,7 @@ bool wire_is_ours(const struct wire *w, uint16_t port)
 	return false;
 }
 
-enum answer { ANSWER_NONE, ANSWER_OURS, ANSWER_OTHERS, ANSWER_TCP, ANSWER_PEER };
+enum answer { ANSWER_NONE, ANSWER_OURS, ANSWER_OTHERS, ANSWER_TCP, ANSWER_CALL };
 
 // An error quotes the packet that drew it: the port it was for says whose it is.
 static enum answer icmp_answer(const struct wire *w, bool v6, const uint8_t *icmp, unsigned bytes)
@@ -277,10 +290,21 @@ static enum answer icmp_answer(const struct wire *w, bool v6, const uint8_t *icm
 	return wire_is_ours(w, get_be16(quoted + 2)) ? ANSWER_OURS : ANSWER_OTHERS;
 }
 
-static bool goes_to_peer(const struct wire *w, const uint8_t *frame, uint16_t type)
+static bool is_call(const struct wire *w, const uint8_t *frame, bool v6)
 {
-	return type == ETH_P_IPV6 ? memcmp(frame + 14 + 24, w->peer_ip, 16) == 0
-				  : memcmp(frame + 14 + 16, w->peer_ip, 4) == 0;
+	for (unsigned i = 0; i < w->n_calls; i++) {
+		if (memcmp(frame + 14 + (v6 ? 24 : 16), w->calls[i], v6 ? 16 : 4) == 0)
+			return true;
+	}
+	return false;
+}
+
+// What a data-plane sends into every idle minute, or two, of a session: a packet of nothing.
+static bool is_keepalive(uint8_t protocol, const uint8_t *udp, unsigned bytes)
+{
+	return protocol == IPPROTO_UDP && bytes >= 8 + PKT_MIN_LEN &&
+	       get_be16(udp + 4) == 8 + PKT_MIN_LEN && udp[8] == PKT_TYPE_DATA &&
+	       udp[9] != PKT_LANE_CONTROL;
 }
 
 static enum answer answer_of(const struct wire *w, const uint8_t *frame, unsigned bytes)
@@ -300,7 +324,9 @@ static enum answer answer_of(const struct wire *w, const uint8_t *frame, unsigne
 	if (left < 4)
 		return ANSWER_OTHERS;
 	if (wire_is_ours(w, get_be16(at)))
-		return w->has_peer && goes_to_peer(w, frame, type) ? ANSWER_PEER : ANSWER_OURS;
+		return is_call(w, frame, type == ETH_P_IPV6) || is_keepalive(protocol, at, left)
+			       ? ANSWER_CALL
+			       : ANSWER_OURS;
 	return protocol == IPPROTO_TCP && wire_is_ours(w, get_be16(at + 2)) ? ANSWER_TCP
 									    : ANSWER_OTHERS;
 }
@@ -326,8 +352,8 @@ void wire_hear(struct wire *w, struct wire_heard *heard)
 		case ANSWER_TCP:
 			heard->tcp++;
 			break;
-		case ANSWER_PEER:
-			heard->peer++;
+		case ANSWER_CALL:
+			heard->calls++;
 			break;
 		default:
 			break;
@@ -346,9 +372,9 @@ void wire_hear_end(struct wire *w, struct wire_heard *heard, unsigned quiet_ms)
 
 void wire_print_heard(const struct wire_heard *heard)
 {
-	printf("\"ours\":%lu,\"ours_bytes\":%lu,\"others\":%lu,\"own_tcp\":%lu,\"to_peer\":%lu,"
+	printf("\"ours\":%lu,\"ours_bytes\":%lu,\"others\":%lu,\"own_tcp\":%lu,\"own_calls\":%lu,"
 	       "\"first\":\"",
-		heard->ours, heard->ours_bytes, heard->others, heard->tcp, heard->peer);
+		heard->ours, heard->ours_bytes, heard->others, heard->tcp, heard->calls);
 	for (unsigned i = 0; i < heard->first_bytes; i++)
 		printf("%02x", heard->first[i]);
 	printf("\"");

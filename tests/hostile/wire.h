@@ -18,9 +18,10 @@ struct wire {
 	uint8_t src_ip[16], dst_ip[16];
 	uint16_t ours[WIRE_PORTS_MAX]; // ports that must be silent
 	unsigned n_ours;
-	bool has_peer; // $HOSTILE_PEER: whom the target has reason to call, as long as it starts or
-		       // ends
-	uint8_t peer_ip[16];
+	// $HOSTILE_CALLS, with commas between: whom the target calls of its own accord, its hub
+	// and, while it starts, its peers.
+	unsigned n_calls;
+	uint8_t calls[WIRE_PORTS_MAX][16];
 	uint64_t sent;
 	uint64_t refused; // by the interface: its queue was full
 	unsigned n;       // buffered
@@ -34,7 +35,7 @@ struct wire_heard {    // from the target, neighbour discovery aside
 	uint64_t ours; // from a port of ours, or an error about one
 	uint64_t ours_bytes;
 	uint64_t others; // the host's own answers, about what is not ours
-	uint64_t peer;   // to that peer, which is no answer
+	uint64_t calls;  // to those, which is no answer
 	uint64_t tcp;    // of a connection that the target opened itself (to the hub)
 	uint8_t first[128];
 	unsigned first_bytes;

@@ -3,7 +3,8 @@
 //
 // constant_time taint            under valgrind's memcheck: keys are marked undefined, so that each
 //                                branch and index that depends on one is an error
-// constant_time taint-control    the same with a comparison that stops at the first difference: must
+// constant_time taint-control    the same with a comparison that stops at the first difference:
+// must
 //                                be caught
 // constant_time timing N         N times, false macs against true ones, mixed; prints Welch's t of
 //                                our comparisons and, as a control, of one that stops early
@@ -130,7 +131,8 @@ static double welch(const struct sample *a, const struct sample *b)
 
 enum compared { MAC_OK, TAG_OF_AEAD, STOPS_EARLY, COMPARED };
 
-static uint64_t cycles_of(enum compared what, const uint8_t *data, const uint8_t *mac, const uint8_t *want)
+static uint64_t cycles_of(
+	enum compared what, const uint8_t *data, const uint8_t *mac, const uint8_t *want)
 {
 	unsigned aux;
 	uint64_t from;
@@ -199,7 +201,8 @@ static int timing(uint64_t n)
 
 	for (enum compared what = 0; what < COMPARED; what++)
 		t[what] = t_of(what, n);
-	printf("|t| of %llu: mac of a handshake %.2f, tag of the AEAD %.2f, control that stops early %.0f\n",
+	printf("|t| of %llu: mac of a handshake %.2f, tag of the AEAD %.2f, control that stops "
+	       "early %.0f\n",
 		(unsigned long long)n, t[MAC_OK], t[TAG_OF_AEAD], t[STOPS_EARLY]);
 	return t[MAC_OK] < LIMIT && t[TAG_OF_AEAD] < LIMIT && t[STOPS_EARLY] > LIMIT ? 0 : 1;
 }

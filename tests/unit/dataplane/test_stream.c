@@ -118,7 +118,8 @@ static void padding_and_keepalives_end_a_packet_quietly(void **)
 
 // ---------------------------------------------------------------- fragments by hand
 
-static struct rte_mbuf *first(struct pair *p, uint64_t counter, uint16_t total, uint16_t have)
+static struct rte_mbuf *first_of(
+	struct pair *p, uint32_t slot, uint64_t counter, uint16_t total, uint16_t have)
 {
 	uint8_t b[2000] = {0};
 
@@ -128,7 +129,12 @@ static struct rte_mbuf *first(struct pair *p, uint64_t counter, uint16_t total, 
 	put_le16(b + 4, total);
 	rig_mac(b + 6, HOST_B);
 	rig_mac(b + 12, counter + 1);
-	return rig_seal(p->a, SLOT, b, 6 + have, counter);
+	return rig_seal(p->a, slot, b, 6 + have, counter);
+}
+
+static struct rte_mbuf *first(struct pair *p, uint64_t counter, uint16_t total, uint16_t have)
+{
+	return first_of(p, SLOT, counter, total, have);
 }
 
 static struct rte_mbuf *next(struct pair *p, uint64_t counter, uint16_t have, bool then_frame)
@@ -227,6 +233,21 @@ static void a_lane_holds_64_open_frames_and_the_budget_gives_up_the_oldest(void 
 	assert_int_equal(rig_drops(p.b, DROP_FRAG_BUDGET), 11);
 	in(&p, next(&p, 1, 100, false)); // of the oldest
 	in(&p, next(&p, 191, 100, false));
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
+	pair_free(&p);
+}
+
+static void a_peer_that_never_completes_frames_pushes_out_its_own(void **)
+{
+	struct pair p = pair_new(1500, 200000); // eighteen packets of this pool
+
+	rig_join(p.a, p.b, SLOT + 1, 1500, CIPHER_AES_256_GCM);
+	for (unsigned i = 0; i < 30; i++)
+		in(&p, first_of(&p, SLOT + 1, 10 * i, 200, 100));
+	in(&p, first(&p, 10, 200, 100));
+	for (unsigned i = 30; i < 60; i++)
+		in(&p, first_of(&p, SLOT + 1, 10 * i, 200, 100));
+	in(&p, next(&p, 11, 100, false));
 	assert_int_equal(p.b->out[RIG_LAN].n, 1);
 	pair_free(&p);
 }
@@ -375,6 +396,7 @@ int main(void)
 		cmocka_unit_test(fragments_join_in_either_order_within_100_ms),
 		cmocka_unit_test(fragments_that_add_up_to_more_or_stop_early_are_dropped),
 		cmocka_unit_test(a_lane_holds_64_open_frames_and_the_budget_gives_up_the_oldest),
+		cmocka_unit_test(a_peer_that_never_completes_frames_pushes_out_its_own),
 		cmocka_unit_test(a_wiped_lane_gives_up_what_it_holds),
 		cmocka_unit_test(random_frames_through_random_mtus_arrive_whole_and_in_order),
 		cmocka_unit_test(reordered_packets_still_give_every_frame),
