@@ -158,7 +158,8 @@ enum guard_kind guard_kind_of(const uint8_t *frame, unsigned bytes)
 		return ipv4(r);
 	if (type == TYPE_IPV6)
 		return ipv6(r);
-	return type == GUARD_TYPE_PROBE && memcmp(frame, guard_probe_group, 6) == 0
+	// A probe is longer; what is shorter the first look lets go.
+	return type == GUARD_TYPE_PROBE && r.bytes >= 20 && memcmp(frame, guard_probe_group, 6) == 0
 		       ? GUARD_LOOP_PROBE
 		       : GUARD_NONE;
 }
