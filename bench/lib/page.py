@@ -94,6 +94,7 @@ def peers_goals(rows):
     layer2 = [r["tcp1_gbps"] for r in rows if r["system"] in LAYER2 and r.get("tcp1_gbps")]
     if layer2:
         add("postern-super", "tcp1_gbps", max(layer2), "super-frames, TCP, one stream ÷ best layer-2 peer", 10)
+        add("postern-super-nic", "tcp1_gbps", max(layer2), "the same between NICs that cut and merge UDP", 10)
     return out
 
 
