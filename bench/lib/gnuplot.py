@@ -6,7 +6,8 @@ import subprocess
 from results import Error
 
 # Told apart by lightness as well as by hue.
-COLOURS = ["#0b6e99", "#e07b00", "#5b8c2a", "#a23b72", "#7a7a7a", "#c9a800", "#4b3f72", "#2a9d8f", "#9b2226"]
+COLOURS = ["#0b6e99", "#e07b00", "#5b8c2a", "#a23b72", "#7a7a7a", "#c9a800", "#4b3f72", "#2a9d8f", "#9b2226",
+           "#8fb8de", "#d9a5b3"]
 
 STYLE = """
 set encoding utf8
@@ -18,7 +19,7 @@ set key top left Left reverse samplen 2 spacing 1.1
 
 
 def quote(text):
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def block(name, rows):
