@@ -30,6 +30,15 @@ json_t *api_segments(const struct control *c, const uint8_t segments[CONTROL_SEG
 	return list;
 }
 
+// What a port became: a WAN interface that refuses AF_XDP is served by a socket.
+static enum config_port_kind kind_of(
+	const struct link_hello *hello, unsigned i, const struct config_port *port)
+{
+	if (hello != NULL && i < hello->n_ports && hello->port[i].kind == LINK_KIND_UDP)
+		return CONFIG_KIND_UDP;
+	return port->kind;
+}
+
 json_t *api_ports(struct control *c)
 {
 	const struct link_hello *hello = dplink_hello(c->dplink);
@@ -41,7 +50,7 @@ json_t *api_ports(struct control *c)
 		struct netlink_link link = {0};
 		json_t *row = json_pack("{s:s, s:s, s:s, s:i}", "name", port->name, "role",
 			config_port_role_name(port->role), "kind",
-			config_port_kind_name(port->kind), "mtu", (int)port->mtu);
+			config_port_kind_name(kind_of(hello, i, port)), "mtu", (int)port->mtu);
 
 		if (interface[0] != '\0')
 			json_object_set_new(row, "interface", json_string(interface));
