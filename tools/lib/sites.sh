@@ -97,9 +97,10 @@ site_enrol() {
 }
 
 site_start() {
-	topo_spawn "$1" "$SITES_DIR/$1/supervise.log" "$top/tools/supervise" "$SITES_DIR/$1" \
+	# shellcheck disable=SC2086
+	topo_spawn "$1" "$SITES_DIR/$1/supervise.log" "$top/tools/supervise" ${SUPERVISE:-} "$SITES_DIR/$1" \
 		"dataplane=$BUILD/dataplane/postern-dataplane -c $SITES_DIR/$1/gateway.yaml" \
-		"control=$BUILD/controlplane/gateway/postern-control -c $SITES_DIR/$1/gateway.yaml"
+		"control=${SITES_CONTROL:-$BUILD/controlplane/gateway/postern-control} -c $SITES_DIR/$1/gateway.yaml"
 	SUPERVISOR[$1]=$TOPO_PID
 }
 
