@@ -188,19 +188,16 @@ static struct key *sending_key(const struct sim_gateway *g, unsigned to, const u
 // Receiver first: who is told to send under a key may count on the other end having it.
 static void switched(struct sim_gateway *g, const struct cmd_epoch *c)
 {
-	unsigned n = 0;
-
 	totals.n_handshakes++;
 	for (uint32_t i = n_keys; i-- > 0 && n_keys - i < 4096;) {
 		const struct key *k = &keys[i % KEYS];
 
-		if (k->owner != g->idx || k->rx_key_id != c->rx_key_id || k->dead)
+		if (k->owner != g->idx || !k->tx || k->rx_key_id != c->rx_key_id || k->dead)
 			continue;
-		if (k->tx && !table_has(&received_keys, k->id))
+		if (!table_has(&received_keys, k->id))
 			sim_fail("%s sends under a key that %s never had", g->name,
 				world.gw[k->to].name);
-		if (k->tx && n++ > 0)
-			return; // an older life of this key_id
+		return; // what comes next is an older life of this key_id
 	}
 }
 
