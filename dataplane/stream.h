@@ -71,6 +71,8 @@ struct stream_packet {
 int stream_rx_create(struct worker *w, uint32_t budget_bytes);
 void stream_rx_destroy(struct worker *w);
 
+// A hint for the caches before a packet is opened: where its first piece will be appended.
+void stream_fetch(const struct lane_rx *lane, uint64_t counter, uint32_t bytes);
 // Take a packet apart; complete frames are appended to out, which has room for
 // STREAM_INNER_OF_PACKET more. Path blocks go to the worker's hooks.
 //

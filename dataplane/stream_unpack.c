@@ -204,6 +204,18 @@ static struct stream_open *find(
 	return NULL;
 }
 
+void stream_fetch(const struct lane_rx *lane, uint64_t counter, uint32_t bytes)
+{
+	const struct stream_open *o = lane->open;
+	uint8_t *end;
+
+	if (o == NULL || o->counter != counter)
+		return;
+	end = rte_pktmbuf_mtod_offset(o->m, uint8_t *, o->m->data_len);
+	for (unsigned at = 0; at < bytes && at + o->m->data_len < o->total; at += 64)
+		__builtin_prefetch(end + at, 1);
+}
+
 // ---------------------------------------------------------------- putting together
 
 static void emit(struct stream_inners *out, struct rte_mbuf *m, uint32_t slot, uint8_t segment)

@@ -269,6 +269,7 @@ static void open_packet(
 		return;
 	}
 	lane_nonce(a->lane->iv, p.counter, &op);
+	stream_fetch(a->lane, p.counter, p.bytes);
 	stage(STAGE_OPEN);
 	if (unlikely(!aead_open(w->aead, a->lane->cipher, &op))) {
 		forged(w, a, m);

@@ -533,6 +533,40 @@ static void frames_of_every_size_cross_bit_exact(void **)
 	}
 }
 
+// Long first pieces are sealed from where they lie, with what comes before them copied to them.
+static void jumbo_frames_among_small_ones_cross_bit_exact(void **)
+{
+	static const unsigned bytes[] = {9000, 9000, 9000, 60, 9000, 200, 5000, 5000, 9000, 60};
+	enum { N = sizeof(bytes) / sizeof(bytes[0]) };
+	struct pair p = pair_of(&(struct rig_options){.n_workers = 1}, 9000, CIPHER_AES_256_GCM);
+	struct rte_mbuf *m[N];
+
+	introduce(&p);
+	for (unsigned i = 0; i < N; i++)
+		m[i] = rig_frame(HOST_B, HOST_A, bytes[i], i);
+	rig_in(p.a, 0, RIG_LAN, m, N);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(p.b->out[RIG_LAN].n, N);
+	for (unsigned i = 0; i < N; i++)
+		assert_true(rig_frame_is(p.b->out[RIG_LAN].m[i], HOST_B, HOST_A, bytes[i], i));
+	assert_int_equal(rig_all_drops(p.b), 0);
+	pair_free(&p);
+}
+
+static void a_destination_is_asked_for_again_when_the_table_changes(void **)
+{
+	struct pair p = pair_new();
+
+	introduce(&p);
+	for (unsigned i = 0; i < 3; i++)
+		lan_frame(p.a, HOST_B, HOST_A, 60, i);
+	assert_int_equal(p.a->out[RIG_LAN2].n, 0);
+	fdb_flush(p.a->dp.fdb, 0);
+	lan_frame(p.a, HOST_B, HOST_A, 60, 3);
+	assert_int_equal(p.a->out[RIG_LAN2].n, 1); // flooded: nobody knows B any more
+	pair_free(&p);
+}
+
 static void a_burst_of_small_frames_becomes_few_packets(void **)
 {
 	struct pair p = pair_new();
@@ -888,6 +922,8 @@ int main(void)
 		cmocka_unit_test(a_peer_cannot_claim_more_addresses_than_its_quota),
 		cmocka_unit_test(a_peer_cannot_use_an_address_bound_to_the_lan),
 		cmocka_unit_test(frames_of_every_size_cross_bit_exact),
+		cmocka_unit_test(jumbo_frames_among_small_ones_cross_bit_exact),
+		cmocka_unit_test(a_destination_is_asked_for_again_when_the_table_changes),
 		cmocka_unit_test(a_burst_of_small_frames_becomes_few_packets),
 		cmocka_unit_test(frames_of_different_dscp_are_not_packed_together),
 		cmocka_unit_test(ipv6_underlay_carries_a_real_checksum),
