@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,7 +26,6 @@
 
 struct link_server {
 	struct runtime *rt;
-	int epoll_fd;
 	int listen_fd;
 	int conn_fd; // -1: no control
 	char path[108];
@@ -396,17 +394,12 @@ static bool receive_one(struct link_server *link)
 
 static void accept_one(struct link_server *link)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
 	int fd = accept4(link->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
 	disconnect(link, "replaced by a newer one");
 	link->conn_fd = fd;
-	if (epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		disconnect(link, "cannot be waited for");
-		return;
-	}
 	send_hello(link);
 }
 
@@ -420,9 +413,10 @@ void link_run(struct link_server *link)
 	check_attached(link);
 }
 
-int link_fd(const struct link_server *link)
+void link_wait(const struct link_server *link, struct pollfd fds[LINK_WAIT_FDS])
 {
-	return link->epoll_fd;
+	fds[0] = (struct pollfd){.fd = link->listen_fd, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = link->conn_fd, .events = POLLIN};
 }
 
 // The socket is made as root, in a directory of control's, for control's account alone. What stands
@@ -437,7 +431,6 @@ static int give_to_control(const struct link_server *link)
 static int listen_at(struct link_server *link)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct epoll_event ev = {.events = EPOLLIN};
 	mode_t mask;
 	int err;
 
@@ -455,10 +448,6 @@ static int listen_at(struct link_server *link)
 		return err;
 	if (listen(link->listen_fd, 4) < 0)
 		return -errno;
-	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (link->epoll_fd < 0 ||
-		epoll_ctl(link->epoll_fd, EPOLL_CTL_ADD, link->listen_fd, &ev) < 0)
-		return -errno;
 	return 0;
 }
 
@@ -469,7 +458,7 @@ int link_create(struct runtime *rt, struct link_server **ret_link)
 
 	if (link == NULL)
 		return -ENOMEM;
-	*link = (struct link_server){.rt = rt, .epoll_fd = -1, .listen_fd = -1, .conn_fd = -1};
+	*link = (struct link_server){.rt = rt, .listen_fd = -1, .conn_fd = -1};
 	snprintf(link->path, sizeof(link->path), "%s/dataplane.sock", rt->cfg->run_dir);
 	if (mkdir(rt->cfg->run_dir, 0755) < 0 && errno != EEXIST)
 		log_warning("cannot make %s: %s", rt->cfg->run_dir, strerror(errno));
@@ -493,7 +482,5 @@ void link_destroy(struct link_server *link)
 	// The name stays: the next one replaces it.
 	if (link->listen_fd >= 0)
 		close(link->listen_fd);
-	if (link->epoll_fd >= 0)
-		close(link->epoll_fd);
 	free(link);
 }

@@ -7,6 +7,7 @@
 // Thread: main. Every field of a message is validated as if hostile. Floor 4.
 #pragma once
 
+#include <poll.h>
 #include <stdint.h>
 
 struct link_server;
@@ -16,6 +17,9 @@ struct runtime;
 int link_create(struct runtime *rt, struct link_server **ret_link);
 void link_destroy(struct link_server *link);
 
-// The descriptor to wait on (epoll), and what to do when it is readable, or now and then.
-int link_fd(const struct link_server *link);
+#define LINK_WAIT_FDS 2
+
+// What to wait for, asked before each wait (of a descriptor that is -1, for nothing); and what to
+// do when one is readable, or now and then.
+void link_wait(const struct link_server *link, struct pollfd fds[LINK_WAIT_FDS]);
 void link_run(struct link_server *link);

@@ -374,16 +374,17 @@ static int open_timer(void)
 
 static int serve(struct runtime *rt, struct link_server *link, int signal_fd, int timer_fd)
 {
-	struct pollfd fds[3] = {{.fd = link_fd(link), .events = POLLIN},
+	struct pollfd fds[2 + LINK_WAIT_FDS] = {
 		{.fd = timer_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
 	struct clock_ticks ticks = {0};
 	uint64_t ignored;
 
 	(void)sd_watchdog_enabled(0, &ticks.watchdog_us);
-	while ((fds[2].revents & POLLIN) == 0) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+	while ((fds[1].revents & POLLIN) == 0) {
+		link_wait(link, fds + 2);
+		if (poll(fds, 2 + LINK_WAIT_FDS, -1) < 0 && errno != EINTR)
 			return -errno;
-		if (fds[0].revents != 0)
+		if (fds[2].revents != 0 || fds[3].revents != 0)
 			link_run(link);
 		if (read(timer_fd, &ignored, sizeof(ignored)) > 0)
 			on_tick(rt, link, &ticks);

@@ -21,7 +21,6 @@ static const struct sandbox_call every[] = {
 	SANDBOX_CALL(poll),
 	SANDBOX_CALL(ppoll),
 	SANDBOX_CALL(epoll_wait),
-	SANDBOX_CALL(epoll_ctl),
 	SANDBOX_CALL(accept4),
 	SANDBOX_CALL(recvmsg),
 	SANDBOX_CALL(sendmsg),
