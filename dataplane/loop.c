@@ -49,6 +49,8 @@ bool loop_cuts(const struct loop *l, fdb_dst_t place, uint8_t segment)
 {
 	uint64_t key = loop_key(place, segment);
 
+	if (key == 0)
+		return false; // nowhere, in segment 0: what a free place says, too
 	for (unsigned i = 0; i < LOOP_PLACES; i++) {
 		if (atomic_load_explicit(&l->place[i].key, memory_order_relaxed) == key)
 			return true;

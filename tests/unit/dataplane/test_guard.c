@@ -354,6 +354,24 @@ static void of_two_ports_on_one_cable_the_later_is_cut(void **)
 	assert_int_equal(a->out[RIG_LAN2].n, 0);
 }
 
+static void a_cut_takes_nothing_from_the_flood_of_segment_zero(void **)
+{
+	struct rte_mbuf *m = rig_frame(9, 8, 60, 1);
+
+	assert_int_equal(segment_add(&a->dp.segments, 0, false, 0), 0);
+	assert_int_equal(segment_attach(&a->dp.segments, 0, RIG_LAN, 200), 0);
+	assert_int_equal(segment_attach(&a->dp.segments, 0, RIG_LAN2, 0), 0);
+	rules(a)->loop_cut = true;
+	probe(a);
+	cable(a, RIG_LAN, a, RIG_LAN);
+	assert_true(loop_any(&a->dp.loop));
+	rig_discard(&a->out[RIG_LAN2]);
+	assert_true(l2_tag_push(m, 200));
+	rig_in(a, 0, RIG_LAN, &m, 1);
+	assert_int_equal(rig_drops(a, DROP_LOOP), 0);
+	assert_int_equal(a->out[RIG_LAN2].n, 1);
+}
+
 static void a_probe_that_is_forged_altered_or_old_cuts_nothing(void **)
 {
 	struct rte_mbuf *m;
@@ -416,6 +434,7 @@ int main(void)
 		ON_RIG(spanning_tree_crosses_only_where_both_sides_forward_it),
 		ON_RIG(a_loop_by_way_of_a_peer_is_cut_and_joined_again),
 		ON_RIG(of_two_ports_on_one_cable_the_later_is_cut),
+		ON_RIG(a_cut_takes_nothing_from_the_flood_of_segment_zero),
 		ON_RIG(a_probe_that_is_forged_altered_or_old_cuts_nothing),
 		ON_RIG(probes_do_not_circle),
 		ON_RIG(a_flood_of_probes_is_passed_on_slowly),
