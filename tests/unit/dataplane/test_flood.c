@@ -359,6 +359,9 @@ static void a_queue_of_another_worker_is_reached_through_its_ring(void **)
 	lan(a, rig_frame(9, 8, 60, 1));
 	assert_int_equal(a->out[RIG_WAN].n, 0);
 	assert_int_equal(rte_ring_sc_dequeue(via, &m), 0);
+	// Its owner counts it, when it has left.
+	assert_int_equal(a->w[0]->stats->port[RIG_WAN].tx_frames, 0);
+	assert_int_equal(a->w[0]->stats->port[RIG_WAN].tx_bytes, 0);
 	rte_pktmbuf_free(m);
 	rte_ring_free(via);
 }
