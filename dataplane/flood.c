@@ -65,7 +65,8 @@ void flood_leave(struct worker *w, uint8_t segment, uint32_t slot)
 	}
 }
 
-static bool allows(const struct worker *w, const struct segment *s, struct bucket *b)
+static bool allows(
+	const struct worker *w, const struct segment *s, struct bucket *b, unsigned frames)
 {
 	uint64_t due = b->due_ns > w->now_ns ? b->due_ns : w->now_ns;
 
@@ -73,16 +74,17 @@ static bool allows(const struct worker *w, const struct segment *s, struct bucke
 		return true;
 	if (due - w->now_ns > FLOOD_BURST_NS)
 		return false;
-	b->due_ns = due + s->bum_interval_ns;
+	b->due_ns = due + frames * s->bum_interval_ns;
 	return true;
 }
 
-bool flood_allows_lan(struct worker *w, const struct segment *s, uint16_t attachment)
+bool flood_allows_lan(
+	struct worker *w, const struct segment *s, uint16_t attachment, unsigned frames)
 {
-	return allows(w, s, &w->flood->lan[attachment]);
+	return allows(w, s, &w->flood->lan[attachment], frames);
 }
 
-bool flood_allows_peer(struct worker *w, const struct segment *s, uint32_t slot)
+bool flood_allows_peer(struct worker *w, const struct segment *s, uint32_t slot, unsigned frames)
 {
-	return allows(w, s, &w->flood->peer[slot]);
+	return allows(w, s, &w->flood->peer[slot], frames);
 }

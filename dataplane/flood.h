@@ -37,6 +37,7 @@ void flood_destroy(struct worker *w);
 int flood_join(struct worker *w, uint8_t segment, uint32_t slot);
 void flood_leave(struct worker *w, uint8_t segment, uint32_t slot);
 
-// Whether one more flooded frame of an attachment or peer may pass now.
-bool flood_allows_lan(struct worker *w, const struct segment *s, uint16_t attachment);
-bool flood_allows_peer(struct worker *w, const struct segment *s, uint32_t slot);
+// Whether one more flooded packet of an attachment or peer, of so many frames, may pass now.
+bool flood_allows_lan(
+	struct worker *w, const struct segment *s, uint16_t attachment, unsigned frames);
+bool flood_allows_peer(struct worker *w, const struct segment *s, uint32_t slot, unsigned frames);

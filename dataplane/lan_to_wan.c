@@ -217,7 +217,7 @@ static bool flood_allowed(struct worker *w, const struct l2_batch *b, unsigned i
 {
 	const struct segment *s = &w->dp->segments.segment[b->frame[i].segment];
 
-	if (likely(flood_allows_lan(w, s, fdb_dst_idx(b->from[i]))))
+	if (likely(flood_allows_lan(w, s, fdb_dst_idx(b->from[i]), mbuf_frames(b->frame[i].m))))
 		return true;
 	w->stats->segment[b->frame[i].segment].storm_drops++;
 	worker_drop(w, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT, 1);

@@ -22,6 +22,12 @@ static inline uint16_t mbuf_super(const struct rte_mbuf *m)
 	return mbuf_is_super(m) ? m->tso_segsz : 0;
 }
 
+// How many frames a packet stands for, at most.
+static inline unsigned mbuf_frames(const struct rte_mbuf *m)
+{
+	return mbuf_is_super(m) ? 1u + m->data_len / m->tso_segsz : 1;
+}
+
 static inline void mbuf_super_set(struct rte_mbuf *m, uint16_t size)
 {
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;

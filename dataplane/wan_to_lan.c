@@ -56,7 +56,7 @@ static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 	struct rte_mbuf *m = b->frame[i].m;
 
 	b->frame[i].m = NULL;
-	if (!flood_allows_peer(w, s, fdb_dst_idx(b->from[i]))) {
+	if (!flood_allows_peer(w, s, fdb_dst_idx(b->from[i]), mbuf_frames(m))) {
 		w->stats->segment[b->frame[i].segment].storm_drops++;
 		drop(w, m, (b->dst[i] & 1) != 0 ? DROP_STORM : DROP_FLOOD_LIMIT);
 		return;

@@ -325,6 +325,45 @@ static void a_flood_reaches_each_in_the_form_it_takes(void **)
 	assert_int_equal(rig_free_supers(), supers);
 }
 
+// A super-frame to everybody is as many frames on a LAN that takes none as it has segments.
+static void a_storm_of_super_frames_is_limited_by_their_segments(void **)
+{
+	struct rig_options o = {.n_workers = 1, .super = true, .bum_pps = 100};
+	unsigned mbufs = rig_free_mbufs(), supers = rig_free_supers(), passed = 0;
+	struct rig_gateway *a = rig_gateway(1, &o), *b = rig_gateway(2, &o);
+	uint8_t frame[FRAME];
+	uint16_t size;
+	uint32_t bytes = vector_super("udp4", frame, FRAME, &size);
+
+	rig_join(a, b, SLOT, 1500, CIPHER_AES_256_GCM);
+	memset(frame, 0xff, 6);
+	for (unsigned i = 0; i < 100; i++) {
+		struct rte_mbuf *m = rig_super(frame, bytes, size);
+
+		rig_in(a, 0, RIG_LAN, &m, 1);
+	}
+	// A quarter of a second's worth and the one that was due, of five segments each.
+	passed = a->out[RIG_LAN2].n;
+	assert_true(passed >= 25 && passed <= 30);
+	assert_int_equal(rig_drops(a, DROP_STORM), 100 - passed / 5);
+	rig_discard(&a->out[RIG_WAN]);
+	for (unsigned i = 0; i < 100; i++) {
+		struct rte_mbuf *m;
+		uint8_t blocks[FRAME + 64];
+
+		m = rig_seal(a, SLOT, blocks,
+			block(blocks, PKT_KIND_SUPER, 0, size, 0, frame, bytes), 1000 + i);
+		rig_in(b, 0, RIG_WAN, &m, 1);
+	}
+	passed = b->out[RIG_LAN2].n;
+	assert_true(passed >= 25 && passed <= 30);
+	assert_int_equal(rig_drops(b, DROP_STORM), 100 - passed / 5);
+	rig_gateway_free(a);
+	rig_gateway_free(b);
+	assert_int_equal(rig_free_mbufs(), mbufs);
+	assert_int_equal(rig_free_supers(), supers);
+}
+
 static void a_tag_taken_off_or_put_on_leaves_a_super_frame_one(void **)
 {
 	struct pair p = pair_new(1500, true, true);
@@ -380,6 +419,7 @@ int main(void)
 		cmocka_unit_test(a_segment_longer_than_the_port_is_dropped_as_any_frame),
 		cmocka_unit_test(to_who_takes_none_the_segments_go),
 		cmocka_unit_test(a_flood_reaches_each_in_the_form_it_takes),
+		cmocka_unit_test(a_storm_of_super_frames_is_limited_by_their_segments),
 		cmocka_unit_test(a_tag_taken_off_or_put_on_leaves_a_super_frame_one),
 		cmocka_unit_test(a_worker_without_a_lane_hands_super_frames_on),
 	};
