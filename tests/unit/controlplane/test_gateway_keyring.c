@@ -38,6 +38,7 @@ static uint32_t make_ready(uint64_t born_us)
 	uint32_t evicted, key_id = keyring_offer(&k);
 
 	assert_int_equal(install(key_id, born_us, &evicted), 0);
+	assert_int_equal(evicted, 0);
 	assert_true(keyring_installed(&k, key_id, true));
 	return key_id;
 }
@@ -81,6 +82,42 @@ static void offers_never_name_what_lives_or_is_being_wiped(void **state)
 	(void)evicted;
 }
 
+static void after_generation_255_comes_1(void **state)
+{
+	k.last_gen = 254;
+	assert_int_equal(pkt_key_gen(keyring_offer(&k)), 255);
+	assert_int_equal(pkt_key_gen(keyring_offer(&k)), 1);
+}
+
+static void every_wipe_is_awaited_on_its_own(void **state)
+{
+	uint32_t a = make_ready(1), b = make_ready(2), evicted;
+
+	assert_int_equal(keyring_retire(&k, a), 0);
+	assert_int_equal(keyring_retire(&k, b), 0);
+	assert_int_equal(keyring_retire(&k, b), 0); // once more changes nothing
+	keyring_retired(&k, b);
+	assert_int_equal(install(a, 3, &evicted), -EEXIST);
+	assert_int_equal(install(b, 3, &evicted), 0);
+	keyring_retired(&k, a);
+	assert_int_equal(install(a, 4, &evicted), 0);
+	assert_int_equal(keyring_retire(&k, pkt_key_id(SLOT, 99)), -ENOENT);
+}
+
+static void retired_epoch_leaves_its_place_free(void **state)
+{
+	uint32_t evicted;
+
+	for (unsigned i = 0; i < 3; i++)
+		make_ready(i);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(keyring_retire(&k, k.epoch[i].rx_key_id), 0);
+	for (unsigned i = 0; i < 3; i++)
+		make_ready(10 + i);
+	assert_int_equal(install(keyring_offer(&k), 20, &evicted), 0);
+	assert_int_not_equal(evicted, 0);
+}
+
 static void fourth_epoch_evicts_the_least_useful_never_the_current(void **state)
 {
 	uint32_t a = make_ready(1), b, c, d = 0, evicted;
@@ -99,14 +136,57 @@ static void fourth_epoch_evicts_the_least_useful_never_the_current(void **state)
 	assert_int_equal(keyring_current(&k)->rx_key_id, b);
 }
 
+static void of_two_old_epochs_the_elder_is_evicted(void **state)
+{
+	uint32_t a = make_ready(1), b, c, evicted;
+
+	assert_int_equal(keyring_switch(&k, a, 10), 0);
+	b = make_ready(2);
+	assert_int_equal(keyring_switch(&k, b, 20), 0);
+	c = make_ready(3);
+	assert_int_equal(keyring_switch(&k, c, 30), 0);
+	assert_int_equal(keyring_find(&k, b)->state, EPOCH_OLD);
+	assert_int_equal(install(keyring_offer(&k), 4, &evicted), 0);
+	assert_int_equal(evicted, a);
+}
+
+static void of_two_waiting_epochs_the_elder_is_evicted(void **state)
+{
+	uint32_t a = make_ready(1), b, evicted;
+
+	assert_int_equal(keyring_switch(&k, a, 10), 0);
+	b = make_ready(2);
+	make_ready(3);
+	assert_int_equal(install(keyring_offer(&k), 4, &evicted), 0);
+	assert_int_equal(evicted, b);
+}
+
+static void old_epoch_is_evicted_before_one_that_waits(void **state)
+{
+	uint32_t waits = make_ready(5), old = make_ready(2), current, evicted;
+
+	assert_int_equal(keyring_switch(&k, old, 10), 0);
+	current = make_ready(3);
+	assert_int_equal(keyring_switch(&k, current, 20), 0);
+	assert_int_equal(install(keyring_offer(&k), 6, &evicted), 0);
+	assert_int_equal(evicted, old);
+	assert_non_null(keyring_find(&k, waits));
+}
+
 static void data_plane_that_confirms_no_wipe_stops_new_epochs(void **state)
 {
-	uint32_t evicted;
-	int err = 0;
+	uint32_t evicted, n = 0;
 
-	for (unsigned i = 0; i < 20 && err == 0; i++)
-		err = install(keyring_offer(&k), i + 1, &evicted);
-	assert_int_equal(err, -EBUSY);
+	while (install(keyring_offer(&k), n + 1, &evicted) == 0)
+		n++;
+	assert_int_equal(n, KEYRING_EPOCHS + KEYRING_RETIRING_MAX);
+	assert_int_equal(install(keyring_offer(&k), n + 1, &evicted), -EBUSY);
+	// Wipes that are confirmed make room again, each of them.
+	for (unsigned gen = 1; gen <= KEYRING_RETIRING_MAX; gen++)
+		keyring_retired(&k, pkt_key_id(SLOT, (uint8_t)gen));
+	for (unsigned i = 0; i < KEYRING_RETIRING_MAX; i++)
+		assert_int_equal(install(keyring_offer(&k), 100 + i, &evicted), 0);
+	assert_int_equal(install(keyring_offer(&k), 200, &evicted), -EBUSY);
 }
 
 static void only_a_ready_epoch_can_be_switched_to(void **state)
@@ -120,6 +200,80 @@ static void only_a_ready_epoch_can_be_switched_to(void **state)
 	assert_false(keyring_installed(&k, key_id, true));
 	assert_int_equal(keyring_switch(&k, key_id, 1), 0);
 	assert_int_equal(keyring_switch(&k, key_id, 1), -ENOENT);
+}
+
+static void switch_ends_elder_epochs_that_still_wait_at_once(void **state)
+{
+	uint32_t ready = make_ready(1), installing = keyring_offer(&k), next, evicted;
+
+	assert_int_equal(install(installing, 2, &evicted), 0);
+	next = make_ready(3);
+	assert_int_equal(keyring_switch(&k, next, 50), 0);
+	assert_int_equal(keyring_next_us(&k), 50);
+	assert_int_equal(keyring_due(&k, 49), 0);
+	assert_int_equal(keyring_due(&k, 50), ready);
+	assert_int_equal(keyring_retire(&k, ready), 0);
+	assert_int_equal(keyring_due(&k, 50), installing);
+	assert_int_equal(keyring_retire(&k, installing), 0);
+	assert_int_equal(keyring_due(&k, UINT64_MAX), 0);
+}
+
+static void switch_spares_younger_epochs_and_free_places(void **state)
+{
+	uint32_t elder = make_ready(1), younger = make_ready(2), evicted;
+
+	assert_int_equal(keyring_switch(&k, elder, 50), 0);
+	assert_int_equal(keyring_find(&k, younger)->state, EPOCH_READY);
+	assert_int_equal(install(keyring_offer(&k), 3, &evicted), 0);
+	assert_int_equal(evicted, 0);
+}
+
+static void switch_to_an_epoch_born_at_the_same_time_leaves_one_current(void **state)
+{
+	uint32_t a = make_ready(1), b = make_ready(1);
+
+	assert_int_equal(keyring_switch(&k, a, 10), 0);
+	assert_int_equal(keyring_find(&k, b)->state, EPOCH_OLD);
+	setup(NULL);
+	a = make_ready(1);
+	assert_int_equal(keyring_switch(&k, a, 10), 0);
+	b = make_ready(1);
+	assert_int_equal(keyring_switch(&k, b, 20), 0);
+	assert_int_equal(keyring_current(&k)->rx_key_id, b);
+	assert_int_equal(keyring_find(&k, a)->state, EPOCH_OLD);
+}
+
+static void second_switch_does_not_change_when_an_old_epoch_dies(void **state)
+{
+	uint32_t a = make_ready(1), b, c;
+
+	assert_int_equal(keyring_switch(&k, a, 1 * S), 0);
+	assert_int_equal(keyring_find(&k, a)->dies_us, 0);
+	b = make_ready(2);
+	assert_int_equal(keyring_switch(&k, b, 10 * S), 0);
+	c = make_ready(3);
+	assert_int_equal(keyring_switch(&k, c, 15 * S), 0);
+	assert_int_equal(keyring_next_us(&k), 40 * S);
+	assert_int_equal(keyring_due(&k, 44 * S), a);
+	assert_int_equal(keyring_retire(&k, a), 0);
+	assert_int_equal(keyring_next_us(&k), 45 * S);
+	assert_int_equal(keyring_due(&k, 45 * S - 1), 0);
+	assert_int_equal(keyring_due(&k, 45 * S), b);
+}
+
+static void epoch_in_any_place_is_found_and_dies(void **state)
+{
+	uint32_t a = make_ready(1), b = make_ready(2), c = make_ready(3);
+
+	assert_int_equal(keyring_next_us(&k), UINT64_MAX);
+	assert_int_equal(keyring_retire(&k, a), 0);
+	assert_int_equal(keyring_switch(&k, c, 10), 0);
+	assert_int_equal(keyring_current(&k)->rx_key_id, c); // the third place
+	assert_int_equal(keyring_retire(&k, b), 0);
+	b = make_ready(4);
+	assert_int_equal(keyring_switch(&k, b, 20), 0);
+	assert_int_equal(keyring_due(&k, UINT64_MAX), c);
+	assert_int_equal(keyring_next_us(&k), 20 + KEYRING_LINGER_US);
 }
 
 static void failed_install_leaves_nothing_behind(void **state)
@@ -156,9 +310,26 @@ static void survivors_keep_their_key_ids(void **state)
 	keyring_adopt(&k, pkt_key_id(SLOT + 1, 1), true, 10 * S, 1);
 	keyring_adopt(&k, pkt_key_id(SLOT, 0), true, 10 * S, 1);
 	assert_int_equal(keyring_current(&k)->rx_key_id, current);
+	assert_null(keyring_find(&k, pkt_key_id(SLOT + 1, 1)));
+	assert_null(keyring_find(&k, pkt_key_id(SLOT, 0)));
+	assert_int_equal(keyring_due(&k, 40 * S - 1), 0);
 	assert_int_equal(keyring_due(&k, 40 * S), old);
 	for (unsigned i = 0; i < 600; i++)
 		assert_false(keyring_offer(&k) == current);
+}
+
+static void three_survivors_fit_a_fourth_and_a_second_of_one_do_not(void **state)
+{
+	uint32_t first = pkt_key_id(SLOT, 1);
+
+	keyring_adopt(&k, first, true, 10 * S, 400 * S);
+	keyring_adopt(&k, first, false, 20 * S, 400 * S);
+	assert_int_equal(keyring_find(&k, first)->born_us, 10 * S);
+	for (uint8_t gen = 2; gen <= 4; gen++)
+		keyring_adopt(&k, pkt_key_id(SLOT, gen), false, 10 * S, 300 * S);
+	for (uint8_t gen = 1; gen <= 3; gen++)
+		assert_non_null(keyring_find(&k, pkt_key_id(SLOT, gen)));
+	assert_null(keyring_find(&k, pkt_key_id(SLOT, 4)));
 }
 
 static void generations_go_on_after_the_data_plane_died(void **state)
@@ -185,6 +356,12 @@ static void deadline_is_the_earliest_of_life_and_wall_clock(void **state)
 		{"asked after its life: still its life", 4000, 900 * S, 5000, 700 * S},
 	};
 
+	// A life that ends within a second: the whole seconds left are the earlier end.
+	assert_int_equal(keyring_deadline_us(&(struct epoch){.born_us = 100 * S,
+						     .life_us = 600 * S + S / 2,
+						     .not_after_s = 5600},
+				 100 * S, 5000),
+		700 * S);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct epoch e = {.born_us = 100 * S,
 			.life_us = 600 * S,
@@ -201,13 +378,27 @@ int main(void)
 		cmocka_unit_test_setup(living_key_id_is_not_installed_twice, setup),
 		cmocka_unit_test_setup(foreign_and_zero_key_ids_are_refused, setup),
 		cmocka_unit_test_setup(offers_never_name_what_lives_or_is_being_wiped, setup),
+		cmocka_unit_test_setup(after_generation_255_comes_1, setup),
+		cmocka_unit_test_setup(every_wipe_is_awaited_on_its_own, setup),
+		cmocka_unit_test_setup(retired_epoch_leaves_its_place_free, setup),
 		cmocka_unit_test_setup(
 			fourth_epoch_evicts_the_least_useful_never_the_current, setup),
+		cmocka_unit_test_setup(of_two_old_epochs_the_elder_is_evicted, setup),
+		cmocka_unit_test_setup(of_two_waiting_epochs_the_elder_is_evicted, setup),
+		cmocka_unit_test_setup(old_epoch_is_evicted_before_one_that_waits, setup),
 		cmocka_unit_test_setup(data_plane_that_confirms_no_wipe_stops_new_epochs, setup),
 		cmocka_unit_test_setup(only_a_ready_epoch_can_be_switched_to, setup),
+		cmocka_unit_test_setup(switch_ends_elder_epochs_that_still_wait_at_once, setup),
+		cmocka_unit_test_setup(switch_spares_younger_epochs_and_free_places, setup),
+		cmocka_unit_test_setup(
+			switch_to_an_epoch_born_at_the_same_time_leaves_one_current, setup),
+		cmocka_unit_test_setup(second_switch_does_not_change_when_an_old_epoch_dies, setup),
+		cmocka_unit_test_setup(epoch_in_any_place_is_found_and_dies, setup),
 		cmocka_unit_test_setup(failed_install_leaves_nothing_behind, setup),
 		cmocka_unit_test_setup(old_epoch_receives_for_thirty_seconds_and_no_longer, setup),
 		cmocka_unit_test_setup(survivors_keep_their_key_ids, setup),
+		cmocka_unit_test_setup(
+			three_survivors_fit_a_fourth_and_a_second_of_one_do_not, setup),
 		cmocka_unit_test_setup(generations_go_on_after_the_data_plane_died, setup),
 		cmocka_unit_test_setup(deadline_is_the_earliest_of_life_and_wall_clock, setup),
 	};

@@ -76,6 +76,19 @@ static void a_packet_carries_one_block(void **)
 	assert_int_equal(pkt_block_next(&it, &b), 0);
 }
 
+static void a_block_of_one_byte_arrives(void **)
+{
+	uint8_t p[64];
+	uint8_t plain[64];
+	size_t len, n;
+
+	memset(p, 0, sizeof(p));
+	len = ctl_lane_seal(&client, PKT_KIND_RECORD, "x", 1, p);
+	assert_int_equal(ctl_lane_open(&server, p, len, plain, &n), 0);
+	assert_int_equal(n, PKT_BLOCK_HDR_LEN + 1);
+	assert_int_equal(plain[PKT_BLOCK_HDR_LEN], 'x');
+}
+
 static void lengths_and_counters_have_limits(void **)
 {
 	static uint8_t big[PKT_HS_MAX_LEN];
@@ -86,6 +99,8 @@ static void lengths_and_counters_have_limits(void **)
 	assert_int_equal(ctl_lane_seal(&client, 21, big, CTL_LANE_MAX_PAYLOAD + 1, out), 0);
 	assert_int_equal(
 		ctl_lane_seal(&client, 21, big, CTL_LANE_MAX_PAYLOAD, out), PKT_HS_MAX_LEN);
+	assert_int_equal(ctl_lane_open(&server, out, PKT_HS_MAX_LEN, plain, &n), 0);
+	assert_int_equal(n, PKT_BLOCK_HDR_LEN + CTL_LANE_MAX_PAYLOAD);
 	client.tx_counter = PKT_COUNTER_CAP - 1;
 	assert_true(ctl_lane_seal(&client, 21, NULL, 0, out) > 0);
 	assert_int_equal(ctl_lane_open(&server, out, 36, plain, &n), 0);
@@ -190,6 +205,76 @@ static void label_and_length_bound_what_can_be_signed(void **)
 	assert_false(keysched_verify(pk, "a label that is longer than any of ours", "", 0, sig));
 }
 
+static void the_longest_label_can_be_signed(void **)
+{
+	char label[KEYSCHED_LABEL_MAX] = {0};
+	static const uint8_t message[KEYSCHED_SIGNED_MAX];
+	uint8_t m[10 + KEYSCHED_LABEL_MAX + KEYSCHED_SIGNED_MAX] = "postern/1 ";
+	uint8_t seed32[32] = {5};
+	uint8_t pk[32];
+	uint8_t sk[64];
+	uint8_t sig[64];
+
+	memset(label, 'l', sizeof(label) - 1);
+	memcpy(m + 10, label, sizeof(label));
+	crypto_sign_seed_keypair(pk, sk, seed32);
+	crypto_sign_detached(sig, NULL, m, sizeof(m), sk);
+	assert_true(keysched_verify(pk, label, message, sizeof(message), sig));
+}
+
+static void a_label_too_long_is_refused_even_when_rightly_signed(void **)
+{
+	char label[KEYSCHED_LABEL_MAX + 1] = {0};
+	uint8_t m[10 + KEYSCHED_LABEL_MAX + 1] = "postern/1 ";
+	uint8_t seed32[32] = {5};
+	uint8_t pk[32];
+	uint8_t sk[64];
+	uint8_t sig[64];
+
+	memset(label, 'l', sizeof(label) - 1);
+	memcpy(m + 10, label, sizeof(label));
+	crypto_sign_seed_keypair(pk, sk, seed32);
+	crypto_sign_detached(sig, NULL, m, sizeof(m), sk);
+	assert_false(keysched_verify(pk, label, "", 0, sig));
+}
+
+static void lane_0_has_the_secrets_of_its_own_plane(void **)
+{
+	struct keysched_traffic tr;
+	struct keysched_lane got, want;
+
+	for (unsigned i = 0; i < sizeof(tr); i++)
+		((uint8_t *)&tr)[i] = (uint8_t)i;
+	for (int dir = 0; dir < 2; dir++) {
+		for (unsigned lane = 0; lane < 256; lane += 85) {
+			keysched_traffic_lane(&tr, dir, (uint8_t)lane, &got);
+			keysched_lane(tr.ts[dir][lane == 0 ? KEYSCHED_CONTROL : KEYSCHED_DATA],
+				(uint8_t)lane, &want);
+			assert_memory_equal(&got, &want, sizeof(got));
+		}
+	}
+}
+
+static void a_key_exchange_with_a_low_order_point_gives_no_keys(void **)
+{
+	uint8_t seed32[32] = {6};
+	uint8_t zero[32] = {0};
+	uint8_t pk[32], sk[32], peer_pk[32], peer_sk[32];
+	uint8_t s2c[32], c2s[32], s2c_peer[32], c2s_peer[32];
+
+	crypto_kx_seed_keypair(pk, sk, seed32);
+	seed32[0] = 7;
+	crypto_kx_seed_keypair(peer_pk, peer_sk, seed32);
+	assert_int_equal(keysched_kx(true, sk, pk, peer_pk, s2c, c2s), 0);
+	assert_int_equal(keysched_kx(false, peer_sk, peer_pk, pk, s2c_peer, c2s_peer), 0);
+	assert_bytes(s2c, s2c_peer, 32);
+	assert_bytes(c2s, c2s_peer, 32);
+	assert_int_equal(keysched_kx(true, sk, pk, zero, s2c, c2s), -EKEYREJECTED);
+	assert_true(sodium_is_zero(s2c, 32) && sodium_is_zero(c2s, 32));
+	assert_int_equal(keysched_kx(false, sk, pk, zero, s2c_peer, c2s_peer), -EKEYREJECTED);
+	assert_true(sodium_is_zero(s2c_peer, 32) && sodium_is_zero(c2s_peer, 32));
+}
+
 static void planes_and_lanes_are_wiped(void **)
 {
 	struct keysched_traffic tr;
@@ -217,11 +302,16 @@ int main(void)
 		TEST(nothing_altered_or_cut_is_opened),
 		TEST(own_packets_and_other_epochs_are_not_opened),
 		TEST(a_packet_carries_one_block),
+		TEST(a_block_of_one_byte_arrives),
 		TEST(lengths_and_counters_have_limits),
 		TEST(the_window_agrees_with_a_set),
 		TEST(a_jump_of_a_whole_window_forgets_all_of_it),
 		TEST(peek_tells_lane_0_from_the_rest),
 		TEST(label_and_length_bound_what_can_be_signed),
+		TEST(the_longest_label_can_be_signed),
+		TEST(a_label_too_long_is_refused_even_when_rightly_signed),
+		TEST(lane_0_has_the_secrets_of_its_own_plane),
+		TEST(a_key_exchange_with_a_low_order_point_gives_no_keys),
 		TEST(planes_and_lanes_are_wiped),
 	};
 
