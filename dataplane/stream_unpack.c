@@ -30,6 +30,11 @@ struct stream_open {
 	LIST_ENTRY(stream_open) by_key;
 };
 
+struct stream_share { // what of all that is held is one peer's
+	uint32_t n;
+	uint32_t held;
+};
+
 struct stream_rx {
 	TAILQ_HEAD(, stream_open) age;
 	LIST_HEAD(, stream_open) free;
@@ -37,7 +42,7 @@ struct stream_rx {
 	uint32_t budget; // bytes of packet memory that may be held
 	uint32_t held;
 	unsigned n;
-	uint16_t *n_of; // by session slot: how many of n are that peer's
+	struct stream_share *of; // by session slot
 	struct stream_open open[OPEN_SLOTS];
 };
 
@@ -47,8 +52,8 @@ int stream_rx_create(struct worker *w, uint32_t budget_bytes)
 
 	if (r == NULL)
 		return -ENOMEM;
-	r->n_of = calloc(w->dp->max_sessions, sizeof(*r->n_of));
-	if (r->n_of == NULL) {
+	r->of = calloc(w->dp->max_sessions, sizeof(*r->of));
+	if (r->of == NULL) {
 		free(r);
 		return -ENOMEM;
 	}
@@ -68,7 +73,7 @@ void stream_rx_destroy(struct worker *w)
 		return;
 	TAILQ_FOREACH (o, &w->stream->age, by_age)
 		rte_pktmbuf_free(o->m);
-	free(w->stream->n_of);
+	free(w->stream->of);
 	free(w->stream);
 	w->stream = NULL;
 }
@@ -94,7 +99,8 @@ static void unhold(struct stream_rx *r, struct stream_open *o)
 		o->lane->open = NULL;
 	o->lane->n_held--;
 	r->held -= o->m->buf_len;
-	r->n_of[o->slot]--;
+	r->of[o->slot].held -= o->m->buf_len;
+	r->of[o->slot].n--;
 	r->n--;
 	o->m = NULL;
 }
@@ -142,14 +148,14 @@ static void give_up_oldest_of(struct worker *w, const struct lane_rx *lane)
 	give_up(w, o, DROP_FRAG_BUDGET);
 }
 
-// Room for one of `slot`: its own oldest goes where it has more than a quarter of all, so that a
-// peer that never completes its frames pushes out nobody else's.
+// Room for one of `slot`: its own oldest goes where it has more than a quarter of all, be it pieces
+// or memory, so that a peer that never completes its frames pushes out nobody else's.
 static void make_room(struct worker *w, uint32_t slot)
 {
 	struct stream_rx *r = w->stream;
 	struct stream_open *o = TAILQ_FIRST(&r->age);
 
-	if (r->n_of[slot] > r->n / 4) {
+	if (r->of[slot].n > r->n / 4 || r->of[slot].held > r->held / 4) {
 		while (o->slot != slot)
 			o = TAILQ_NEXT(o, by_age);
 	}
@@ -184,7 +190,8 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	LIST_INSERT_HEAD(&r->bucket[bucket_of(p->lane, counter)], o, by_key);
 	p->lane->n_held++;
 	r->held += m->buf_len;
-	r->n_of[p->slot]++;
+	r->of[p->slot].held += m->buf_len;
+	r->of[p->slot].n++;
 	r->n++;
 	return o;
 }

@@ -174,6 +174,39 @@ static void super_frames_that_never_end_cost_no_more_than_the_budget(void **)
 	pair_free(&p);
 }
 
+static void few_large_pieces_push_out_no_other_peers_small_ones(void **)
+{
+	struct pair p = pair_new(1500, true, true);
+	uint8_t blocks[FRAME], frame[FRAME];
+	struct rte_mbuf *m;
+	uint16_t size;
+	unsigned n;
+
+	(void)vector_super("tcp4", frame, FRAME, &size);
+	rig_join(p.a, p.b, SLOT + 1, 1500, CIPHER_AES_256_GCM);
+	for (unsigned i = 0; i < STREAM_OPEN_MAX; i++) {
+		put_le32(blocks, 102 | PKT_KIND_FRAG_FIRST << 16 | RIG_SEGMENT << 24);
+		put_le16(blocks + 4, 200);
+		memcpy(blocks + 6, frame, 100);
+		m = rig_seal(p.a, SLOT, blocks, 106, 100 + 2 * i);
+		rig_in(p.b, 0, RIG_WAN, &m, 1);
+	}
+	// Of the memory more than a quarter, of the pieces fewer.
+	for (unsigned i = 0; i < STREAM_OPEN_MAX / 4; i++) {
+		n = block(blocks, PKT_KIND_SUPER_FIRST, 60000, size, 0, frame, 1000);
+		m = rig_seal(p.a, SLOT + 1, blocks, n, 100 + 2 * i);
+		rig_in(p.b, 0, RIG_WAN, &m, 1);
+	}
+	assert_true(rig_drops(p.b, DROP_FRAG_BUDGET) > 0);
+	for (unsigned i = 0; i < STREAM_OPEN_MAX; i++) {
+		put_le32(blocks, 100 | PKT_KIND_FRAG_NEXT << 16 | RIG_SEGMENT << 24);
+		m = rig_seal(p.a, SLOT, blocks, 104, 101 + 2 * i);
+		rig_in(p.b, 0, RIG_WAN, &m, 1);
+	}
+	assert_int_equal(p.b->out[RIG_LAN].n, STREAM_OPEN_MAX);
+	pair_free(&p);
+}
+
 // ---------------------------------------------------------------- whole
 
 static void super_frames_of_every_kind_cross_whole(void **)
@@ -414,6 +447,7 @@ int main(void)
 		cmocka_unit_test(what_a_peer_lies_about_reaches_no_port),
 		cmocka_unit_test(who_announced_nothing_takes_no_super_frame),
 		cmocka_unit_test(super_frames_that_never_end_cost_no_more_than_the_budget),
+		cmocka_unit_test(few_large_pieces_push_out_no_other_peers_small_ones),
 		cmocka_unit_test(super_frames_of_every_kind_cross_whole),
 		cmocka_unit_test(ordinary_frames_keep_their_place_between_super_frames),
 		cmocka_unit_test(a_segment_longer_than_the_port_is_dropped_as_any_frame),
