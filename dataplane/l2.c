@@ -258,17 +258,23 @@ bool l2_tag_push(struct rte_mbuf *m, uint16_t vid)
 }
 
 // Whether a frame would leave in a VLAN of the port that is another attachment's: a tag that came
-// in from elsewhere must not lead into another segment.
+// in from elsewhere must not lead into another segment. Of a tag without a VLAN (802.1p) receivers
+// think nothing and look at the next.
 static bool leaves_segment(
 	const struct segment_table *t, const struct attachment *a, const struct rte_mbuf *m)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint16_t vid;
 
-	if (a->vid != 0 || data[12] != 0x81 || data[13] != 0x00 || m->data_len < 18)
-		return false;
-	vid = (data[14] & 0x0f) << 8 | data[15];
-	return vid != 0 && t->by_port[a->port_idx][vid] != ATTACHMENT_NONE;
+	for (unsigned at = 12; a->vid == 0 && at + TAG_BYTES + 2 <= m->data_len; at += TAG_BYTES) {
+		if (!l2_is_tag(get_le16(data + at)))
+			return false;
+		vid = (data[at + 2] & 0x0f) << 8 | data[at + 3];
+		if (vid != 0)
+			return get_be16(data + at) == RTE_ETHER_TYPE_VLAN &&
+			       t->by_port[a->port_idx][vid] != ATTACHMENT_NONE;
+	}
+	return false;
 }
 
 // A super-frame to a port that takes none: its segments, one by one.

@@ -768,6 +768,14 @@ static void a_tag_does_not_lead_into_another_segments_vlan(void **)
 	assert_int_equal(p.b->out[RIG_LAN].n, 0);
 	assert_int_equal(rig_drops(p.b, DROP_VLAN_FILTER), 2);
 
+	// Nor behind a tag that names no VLAN, which who receives it takes off.
+	m = rig_bytes(frame, sizeof(frame));
+	assert_true(l2_tag_push(m, 0));
+	rig_in(p.a, 0, RIG_LAN, &m, 1);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	assert_int_equal(rig_drops(p.b, DROP_VLAN_FILTER), 3);
+
 	frame[15] = 21; // nobody's: it belongs to the rest of the port
 	m = rig_bytes(frame, sizeof(frame));
 	rig_in(p.a, 0, RIG_LAN, &m, 1);
