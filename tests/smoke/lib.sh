@@ -72,6 +72,20 @@ load_end() {
 	jq -e "$1" <<<"$LOAD" >/dev/null || fail "the account does not satisfy $1"
 }
 
+# frames_cross COUNT: frames of all kinds from hostA to hostB, compared by frames.py, whose last word is printed.
+frames_cross() {
+	local mac_a mac_b recv
+	mac_a=$(in_ns hostA cat /sys/class/net/eth0/address) mac_b=$(in_ns hostB cat /sys/class/net/eth0/address)
+	head -c 8 /dev/zero >"$SITES_DIR/reached" && rm -f "$SITES_DIR/recv.out"
+	topo_spawn hostB "$SITES_DIR/recv.out" python3 "$top/tests/smoke/frames.py" recv "$mac_a" "$1" "$SITES_DIR/reached"
+	recv=$TOPO_PID
+	wait_for 10 grep -q ready "$SITES_DIR/recv.out" &&
+		in_ns hostA python3 "$top/tests/smoke/frames.py" send "$mac_b" "$1" "$SITES_DIR/reached" && wait "$recv"
+	local status=$?
+	tail -n 1 "$SITES_DIR/recv.out"
+	return $status
+}
+
 [ "$(id -u)" -eq 0 ] || skip "needs root for network namespaces"
 for tool in ip nft jq tcpdump ping; do command -v $tool >/dev/null || skip "$tool is not installed"; done
 for program in "$POSTERN" "$DATAPLANE" "$CONTROL" "$HUB"; do [ -x "$program" ] || skip "$program is not built"; done

@@ -47,7 +47,7 @@ hub_config() {
 }
 
 # site_config NODE [EXTRA YAML]: intents are left to be added by hand. SITE_LAN and SITE_WAN are what its
-# ports are made of, if not AF_XDP.
+# ports are made of, if not AF_XDP; SITE_SEGMENT is more of the segment's settings.
 site_config() {
 	local dir=$SITES_DIR/$1
 	cat >"$dir/gateway.yaml" <<-YAML
@@ -66,7 +66,7 @@ site_config() {
 		  - {name: lan0, role: lan, ${SITE_LAN:-kind: af_xdp, interface: lan0}, mtu: $TOPO_MTU}
 		  - {name: wan0, role: wan, ${SITE_WAN:-kind: af_xdp, interface: wan0}, mtu: $TOPO_MTU}
 		segments:
-		  - {id: 1, name: office, ports: [lan0]}
+		  - {id: 1, name: office, ports: [lan0]${SITE_SEGMENT:+, $SITE_SEGMENT}}
 		peers:
 		  - {name: ${SITE_PEER[$1]}, segments: [office], intent: ${SITE_INTENT:-false}}
 	YAML
