@@ -194,6 +194,7 @@ static void only_a_ready_epoch_can_be_switched_to(void **state)
 	uint32_t evicted, key_id = keyring_offer(&k);
 
 	assert_int_equal(keyring_switch(&k, key_id, 1), -ENOENT);
+	assert_false(keyring_installed(&k, key_id, true)); // nobody asked for it
 	assert_int_equal(install(key_id, 1, &evicted), 0);
 	assert_int_equal(keyring_switch(&k, key_id, 1), -ENOENT);
 	assert_true(keyring_installed(&k, key_id, true));
