@@ -229,6 +229,21 @@ static void switch_spares_younger_epochs_and_free_places(void **state)
 	assert_int_equal(evicted, 0);
 }
 
+// In slot 0 a key_id awaiting its wipe looks like an epoch's state: it must not be taken for one.
+static void switch_leaves_the_wipes_of_slot_0_alone(void **state)
+{
+	uint32_t next, retired, evicted;
+
+	keyring_init(&k, 0);
+	make_ready(1);
+	next = make_ready(2);
+	retired = make_ready(3);
+	assert_int_equal(retired, EPOCH_CURRENT);
+	assert_int_equal(keyring_retire(&k, retired), 0);
+	assert_int_equal(keyring_switch(&k, next, 50), 0);
+	assert_int_equal(install(retired, 4, &evicted), -EEXIST);
+}
+
 static void switch_to_an_epoch_born_at_the_same_time_leaves_one_current(void **state)
 {
 	uint32_t a = make_ready(1), b = make_ready(1);
@@ -391,6 +406,7 @@ int main(void)
 		cmocka_unit_test_setup(only_a_ready_epoch_can_be_switched_to, setup),
 		cmocka_unit_test_setup(switch_ends_elder_epochs_that_still_wait_at_once, setup),
 		cmocka_unit_test_setup(switch_spares_younger_epochs_and_free_places, setup),
+		cmocka_unit_test_setup(switch_leaves_the_wipes_of_slot_0_alone, setup),
 		cmocka_unit_test_setup(
 			switch_to_an_epoch_born_at_the_same_time_leaves_one_current, setup),
 		cmocka_unit_test_setup(second_switch_does_not_change_when_an_old_epoch_dies, setup),
