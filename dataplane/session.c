@@ -181,6 +181,29 @@ int session_del(struct worker *w, uint32_t slot)
 	return 0;
 }
 
+// The tag may stand for the session's other set: a control that was restarted can hold its pair
+// keys the other way round. The newest word wins.
+static void tag_leaves(struct session_pair *p, uint64_t tag)
+{
+	for (unsigned i = 0; i < p->n_tags; i++) {
+		if (p->tag[i] == tag)
+			p->tag[i] = p->tag[--p->n_tags];
+	}
+}
+
+// returns: 1 when the tag is another session's (a collision of 64 bits: the first keeps it).
+static int tag_take(struct worker *w, struct session *s, uint64_t value, uint64_t tag)
+{
+	void *before;
+
+	if (rte_hash_lookup_data(w->tags, &tag, &before) >= 0) {
+		if ((uintptr_t)before >> 1 != value >> 1)
+			return 1;
+		tag_leaves(&s->pair[(uintptr_t)before & 1], tag);
+	}
+	return rte_hash_add_key_data(w->tags, &tag, (void *)(uintptr_t)value);
+}
+
 int session_tags_set(struct worker *w, const struct cmd_tags *c)
 {
 	struct session *s = session_get(w, c->head.session);
@@ -212,15 +235,17 @@ int session_tags_set(struct worker *w, const struct cmd_tags *c)
 	sodium_memzero(&fresh, sizeof(fresh));
 	value = (uint64_t)c->head.session << 1 | c->set;
 	for (unsigned i = 0; i < c->n_tags; i++) {
-		memcpy(&p->tag[i], c->tag[i], sizeof(p->tag[i]));
-		if (rte_hash_lookup(w->tags, &p->tag[i]) >= 0)
-			continue; // a collision of 64 bits, or a tag named twice: the first keeps
-				  // it
-		if (rte_hash_add_key_data(w->tags, &p->tag[i], (void *)(uintptr_t)value) < 0) {
+		uint64_t tag;
+		int taken;
+
+		memcpy(&tag, c->tag[i], sizeof(tag));
+		taken = tag_take(w, s, value, tag);
+		if (taken < 0) {
 			tags_forget(w, p);
 			return -ENOSPC;
 		}
-		p->tag[p->n_tags++] = p->tag[i];
+		if (taken == 0)
+			p->tag[p->n_tags++] = tag;
 	}
 	return 0;
 }

@@ -202,16 +202,6 @@ static void push_tags(struct gw_peer *gp, unsigned set)
 	dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
 }
 
-// What is forgotten goes first: after a restart of control the same tags may stand in the other
-// set, and go with it.
-static void push_sets(struct gw_peer *gp)
-{
-	unsigned first = gp->sm.pairing[0].live ? 1 : 0;
-
-	push_tags(gp, first);
-	push_tags(gp, 1 - first);
-}
-
 void sessions_tags(struct control *c)
 {
 	size_t n = 0, cap = 6 * (size_t)c->n_slots + 1;
@@ -228,7 +218,7 @@ void sessions_tags(struct control *c)
 		return;
 	for (uint32_t s = 0; s < c->n_slots; s++) {
 		if (c->peers[s] != NULL && (all || c->peers[s]->tags_dirty))
-			push_sets(c->peers[s]);
+			push_tags(c->peers[s], 0), push_tags(c->peers[s], 1);
 		for (unsigned i = 0; c->peers[s] != NULL && i < 2; i++) {
 			const struct peer_pairing *pairing = &c->peers[s]->sm.pairing[i];
 

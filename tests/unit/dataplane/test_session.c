@@ -208,13 +208,24 @@ static void paths_are_taken_only_for_wan_ports_within_their_mtu(void **)
 
 static const uint8_t mac_keys[2][32] = {{3}, {5}};
 
-static int set_tags(struct rig_gateway *g, uint8_t role, uint8_t n)
+// Tags under a name of three letters; a knock carries the second one of "tag".
+static int set_tags_of(
+	struct rig_gateway *g, const char *name, uint8_t set, uint8_t role, uint8_t n)
 {
-	struct cmd_tags t = {.head.session = SLOT, .n_tags = n, .role = role};
+	static const char when[3][6] = {"-prev", "-now.", "-next"};
+	struct cmd_tags t = {.head.session = SLOT, .set = set, .n_tags = n, .role = role};
 
-	memcpy(t.tag, "tag-prevtag-now.tag-next", 24);
+	for (unsigned i = 0; i < 3; i++) {
+		memcpy(t.tag[i], name, 3);
+		memcpy(t.tag[i] + 3, when[i], 5);
+	}
 	memcpy(t.mac_key, mac_keys, sizeof(mac_keys));
 	return session_tags_set(g->w[0], &t);
+}
+
+static int set_tags(struct rig_gateway *g, uint8_t role, uint8_t n)
+{
+	return set_tags_of(g, "tag", 0, role, n);
 }
 
 struct knock {
@@ -264,6 +275,30 @@ static void a_stranger_gets_no_further_than_his_tag(void **)
 	assert_int_equal(verdict(b, &k), DROP_HS_TAG);
 	assert_int_equal(set_tags(b, 1, 3), 0);
 	assert_int_equal(session_del(b->w[0], SLOT), 0);
+	assert_int_equal(verdict(b, &k), DROP_HS_TAG);
+}
+
+// A control that was restarted may hold its two pair keys the other way round.
+static void tags_that_change_sets_stay_known(void **)
+{
+	struct knock k = knock_of(PKT_TYPE_M1, 100);
+
+	assert_int_equal(set_tags_of(b, "tag", 0, 1, 3), 0);
+	assert_int_equal(set_tags_of(b, "old", 1, 1, 3), 0);
+	assert_int_equal(set_tags_of(b, "old", 0, 1, 3), 0);
+	assert_int_equal(verdict(b, &k), DROP_HS_TAG); // nobody's in between
+	assert_int_equal(set_tags_of(b, "tag", 1, 1, 3), 0);
+	assert_int_equal(verdict(b, &k), DROP_N);
+	// One that is alone, moved to the other set before its old place is forgotten.
+	assert_int_equal(set_tags_of(b, "tag", 0, 1, 3), 0);
+	assert_int_equal(set_tags_of(b, "tag", 1, 1, 0), 0);
+	assert_int_equal(verdict(b, &k), DROP_N);
+	// Both in the table, the newer first.
+	assert_int_equal(set_tags_of(b, "old", 1, 1, 3), 0);
+	assert_int_equal(set_tags_of(b, "tag", 1, 1, 3), 0);
+	assert_int_equal(set_tags_of(b, "old", 0, 1, 3), 0);
+	assert_int_equal(verdict(b, &k), DROP_N);
+	assert_int_equal(set_tags_of(b, "tag", 1, 1, 0), 0);
 	assert_int_equal(verdict(b, &k), DROP_HS_TAG);
 }
 
@@ -479,6 +514,7 @@ int main(void)
 		T(a_switch_wipes_the_old_transmit_key_and_keeps_the_old_receive_key),
 		T(paths_are_taken_only_for_wan_ports_within_their_mtu),
 		T(a_stranger_gets_no_further_than_his_tag),
+		T(tags_that_change_sets_stay_known),
 		T(every_bit_of_a_handshake_datagram_is_under_its_mac),
 		T(messages_of_the_wrong_direction_are_refused),
 		T(old_time_stamps_and_too_many_duplicates_are_refused),
