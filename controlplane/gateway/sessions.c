@@ -217,8 +217,10 @@ void sessions_tags(struct control *c)
 	if (tags == NULL)
 		return;
 	for (uint32_t s = 0; s < c->n_slots; s++) {
-		if (c->peers[s] != NULL && (all || c->peers[s]->tags_dirty))
-			push_tags(c->peers[s], 0), push_tags(c->peers[s], 1);
+		if (c->peers[s] != NULL && (all || c->peers[s]->tags_dirty)) {
+			push_tags(c->peers[s], 0);
+			push_tags(c->peers[s], 1);
+		}
 		for (unsigned i = 0; c->peers[s] != NULL && i < 2; i++) {
 			const struct peer_pairing *pairing = &c->peers[s]->sm.pairing[i];
 
