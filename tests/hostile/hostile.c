@@ -17,13 +17,14 @@
 //
 // lan: from a host, a new source address with each frame, or broadcasts.
 //
-// Each prints one JSON object: what was sent, and what the target sent meanwhile. The same seed and
-// capture make the same datagrams.
+// Each prints one JSON object: what was sent, and what the target sent meanwhile; attack and lan
+// also when SIGTERM ends them early. The same seed and capture make the same datagrams.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,12 @@ struct kept {
 static struct kept kept[KEPT_MAX];
 static unsigned n_kept, n_to, n_from, n_rest, to[KEPT_MAX], from[KEPT_MAX], rest[KEPT_MAX];
 static uint64_t seed;
+static volatile sig_atomic_t asked_to_end;
+
+static void on_term(int sig)
+{
+	asked_to_end = 1;
+}
 
 // splitmix64
 static uint64_t rnd(void)
@@ -347,7 +354,7 @@ static int attack(char **arg)
 	load(arg[5], &w);
 	seed = strtoull(arg[7], NULL, 10);
 	begun = wire_now_ns();
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count && !asked_to_end; i++) {
 		enum kind kind = kinds[i % n_kinds];
 
 		if (!build(&w, kind, w.ours[i / n_kinds % w.n_ours])) {
@@ -388,7 +395,7 @@ static int lan(char **arg)
 	wire_open(&w, arg[0], "192.0.2.1", "192.0.2.2", "ff:ff:ff:ff:ff:ff");
 	seed = strtoull(arg[2], NULL, 10);
 	begun = wire_now_ns();
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count && !asked_to_end; i++) {
 		uint8_t *frame = wire_get(&w);
 
 		memset(frame, 0, 60);
@@ -405,12 +412,13 @@ static int lan(char **arg)
 			usleep(50);
 	}
 	wire_flush(&w);
-	printf("{\"sent\":%lu}\n", w.sent);
+	printf("{\"sent\":%lu,\"seconds\":%.3f}\n", w.sent, (double)(wire_now_ns() - begun) / 1e9);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
+	signal(SIGTERM, on_term);
 	if (argc == 8 && strcmp(argv[1], "scan") == 0)
 		return scan(argv + 2);
 	if (argc == 6 && strcmp(argv[1], "capture") == 0)
