@@ -229,7 +229,8 @@ void paths_changed(void *ctx)
 		peer_retry(&gp->sm, &now);
 		peers_rearm(gp);
 	}
-	if (candidates_moved(c))
+	// Without a data-plane no link has an address, which is not to have another one.
+	if (dplink_ready(c->dplink) && candidates_moved(c))
 		hubclient_moved(c);
 	candidates_announce(c);
 }

@@ -384,7 +384,8 @@ static void on_attached(void *ctx, const struct link_hello *hello)
 	c->dp_since_us = clock_mono_us();
 	c->n_survivors = 0;
 	paths_links(c);
-	candidates_moved(c);
+	if (candidates_moved(c))
+		hubclient_moved(c);
 	group = begin(c, JOB_DUMP, NO_SESSION, 0);
 	dplink_command_all(c->dplink, &cmd, group);
 	dplink_group_end(c->dplink, group);

@@ -13,3 +13,5 @@ for g in gwA gwB; do
 	echo "ok: frames cross again after $g's was killed, $(jq .max_gap_ms <<<"$LOAD") ms without one"
 done
 check "both say up" eval 'wait_for 5 peer_is gwA up && wait_for 5 peer_is gwB up'
+! grep -h "address has changed" "$SITES_DIR"/gw?/control.log || fail "control took the data-plane's absence for a move"
+echo "ok: and neither has left the hub"
