@@ -5,7 +5,8 @@
 # A row is an executable here whose third line is `# row N: the goal, one sentence` (`-` for N if it
 # answers no row of the table of targets) and whose fourth is `# ci: yes` or `# ci: no`, whether the
 # plain tools/test runs it. It takes --scale and --json, prints figures for people, and ends with
-# row_result. Exit status: 0 the goal is met, 1 it is not, 77 it cannot run here.
+# row_result. Exit status: 0 the goal is met, 1 it is not, 77 it cannot run here, or what it saw says nothing
+# about the goal because the machine was busy with something else.
 
 row_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 row_file=$(cd "$(dirname "$0")" && pwd)/${0##*/}
@@ -50,16 +51,28 @@ row_need() {
 	for p in "$@"; do [ -x "$BUILD/$p" ] || row_skip "$BUILD/$p is not built: ninja -C $BUILD"; done
 }
 
-# row_result true|false FIGURE
+# row_result true|false|unshown FIGURE
 row_result() {
-	printf '%s: %s (%s)\n' "$row_name" "$2" "$([ "$1" = true ] && echo "goal met" || echo "GOAL MISSED")"
+	declare -A words=([true]="goal met" [false]="GOAL MISSED" [unshown]="NOT SHOWN HERE")
+	printf '%s: %s (%s)\n' "$row_name" "$2" "${words[$1]}"
 	[ -z "$row_json" ] || jq -n --arg row "$row_number" --arg name "$row_name" --arg goal "$row_goal" --arg figure "$2" \
-		--argjson pass "$1" --arg scale "$scale" --arg date "$(date -u +%Y-%m-%d)" \
+		--arg verdict "$1" --arg scale "$scale" --arg date "$(date -u +%Y-%m-%d)" \
 		--arg machine "$(nproc) × $(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo), Linux $(uname -r)" '{row: (if $row == "-" then null else $row | tonumber end),
-		name: $name, goal: $goal, figure: $figure, pass: $pass, scale: $scale,
-		command: ("tests/reliability/" + $name + " --scale " + $scale), date: $date, machine: $machine}' >"$row_json"
-	[ "$1" = true ]
-	exit
+		name: $name, goal: $goal, figure: $figure, pass: ($verdict == "true"), scale: $scale,
+		command: ("tests/reliability/" + $name + " --scale " + $scale), date: $date, machine: $machine}
+		| if $verdict == "unshown" then .shown = false else . end' >"$row_json"
+	case $1 in true) exit 0 ;; unshown) exit 77 ;; *) exit 1 ;; esac
+}
+
+# row_timed true|false FIGURE: as row_result, for a goal in time: where the machine had other work before or
+# after, a missed one says nothing. Such a row calls row_timed_begin first of all.
+row_idle() { PYTHONPATH=$row_top/tests/reliability python3 -c 'import row; print(row.idle_percent())'; }
+row_timed_begin() { row_idle_before=$(row_idle); }
+row_timed() {
+	local verdict=$1 after
+	after=$(row_idle)
+	if [ "$verdict" = false ] && { [ "$row_idle_before" -lt 75 ] || [ "$after" -lt 75 ]; }; then verdict=unshown; fi
+	row_result "$verdict" "$2; processors $row_idle_before % idle before, $after % after"
 }
 
 # row_cases PROGRAM CASE...: run a unit test's program; each of these cases must have been run and passed.

@@ -3,7 +3,7 @@
 """Run the reliability rows (tests/reliability), print what each reached, collect it.
 
 Started by `tools/test --reliability`, with BUILD naming the build tree.
-Exit status: 0 every row that can run here met its goal, 1 one did not, 2 wrong command line.
+Exit status: 0 every row that can be shown here met its goal, 1 one did not, 2 wrong command line.
 """
 import argparse
 import datetime
@@ -20,7 +20,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROWS = os.path.join(TOP, 'tests/reliability')
 CI_TIMEOUT_S = 180
-CANNOT_RUN = (77, 125)
+NOT_SHOWN = (77, 125)  # it cannot run here, or the machine was too busy for the figure to say anything
 
 
 class Row:
@@ -75,7 +75,7 @@ def run(row, scale, logs):
         last = tail(log, 1)
         result = {'row': int(row.number) if row.number.isdigit() else None, 'name': row.name, 'goal': row.goal,
                   'figure': last[0] if last else '', 'pass': False, 'scale': scale}
-    result['verdict'] = 'cannot run' if status in CANNOT_RUN else 'pass' if status == 0 and result['pass'] else 'fail'
+    result['verdict'] = 'not shown' if status in NOT_SHOWN else 'pass' if status == 0 and result['pass'] else 'fail'
     result['pass'] = result['verdict'] == 'pass'
     result['seconds'] = round(time.monotonic() - begin, 1)
     return result, log
@@ -111,8 +111,8 @@ def main():
         if result['verdict'] == 'fail':
             print('\n'.join('       | ' + line for line in tail(log, 30)))
             print(f'       the whole log: {log}')
-    count = {v: sum(r['verdict'] == v for r in results) for v in ('pass', 'fail', 'cannot run')}
-    print(f'{count["pass"]} met, {count["fail"]} missed, {count["cannot run"]} cannot run here')
+    count = {v: sum(r['verdict'] == v for r in results) for v in ('pass', 'fail', 'not shown')}
+    print(f'{count["pass"]} met, {count["fail"]} missed, {count["not shown"]} not shown here')
     if o.json:
         with open(o.json, 'w') as f:
             json.dump({'machine': machine(), 'scale': o.scale, 'rows': results}, f, indent=1)
