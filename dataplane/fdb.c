@@ -8,25 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_hash.h>
-#include <rte_hash_crc.h>
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "dataplane/fdb_table.h"
+
 #define FDB_LOOKUP_MAX  64
 #define FDB_EVENTS      8192
 #define FDB_EVENT_BURST 256
 #define FDB_SWEEP_PARTS 64
-#define FDB_STATIC      0x80000000u // in slot.dst
-
-// One entry as the workers see it, by its position in the hash.
-struct slot {
-	_Atomic uint32_t dst;  // writer: main
-	_Atomic uint32_t seen; // second; writers: the workers, relaxed: a lost store costs nothing
-};
-static_assert(sizeof(struct slot) == 8, "eight entries in a line");
+#define FDB_STATIC      0x80000000u // in an entry's dst
 
 struct event {
 	uint64_t key;
@@ -36,21 +29,17 @@ struct event {
 static_assert(sizeof(struct event) == 16, "ring element");
 
 struct fdb {
-	struct rte_hash *hash;
-	struct slot *slot; // [n_slots]
+	struct fdb_table table;
 	struct rte_ring *events;
 	struct rte_rcu_qsbr *qsbr;
 
 	// main only
-	uint64_t *key; // [n_slots]; 0: free
-	uint32_t n_slots;
-	uint32_t n_entries;
 	uint32_t sweep;
+	uint64_t flip_token; // the workers' quiet is counted from here
 	struct fdb_counters counters;
 	struct fdb_config cfg;
 
 	// main writes, anybody reads
-	_Atomic uint32_t generation;
 	_Atomic uint32_t *n_session; // learned, by slot
 	_Atomic uint32_t *n_lan;     // learned, by attachment
 	// anybody writes
@@ -58,18 +47,9 @@ struct fdb {
 	_Atomic uint8_t *quota_hit;
 };
 
-static uint32_t hash_key(const void *key, uint32_t, uint32_t init)
-{
-	uint64_t k;
-
-	memcpy(&k, key, sizeof(k));
-	return rte_hash_crc_8byte(k, init);
-}
-
 static int create_qsbr(struct fdb *f)
 {
 	size_t bytes = rte_rcu_qsbr_get_memsize(f->cfg.n_workers);
-	struct rte_hash_rcu_config rcu = {.mode = RTE_HASH_QSBR_MODE_DQ};
 
 	f->qsbr = rte_zmalloc(NULL, bytes, RTE_CACHE_LINE_SIZE);
 	if (f->qsbr == NULL)
@@ -78,35 +58,20 @@ static int create_qsbr(struct fdb *f)
 		return -EINVAL;
 	for (unsigned i = 0; i < f->cfg.n_workers; i++)
 		rte_rcu_qsbr_thread_register(f->qsbr, i);
-	rcu.v = f->qsbr;
-	return rte_hash_rcu_qsbr_add(f->hash, &rcu) != 0 ? -ENOMEM : 0;
+	return 0;
 }
 
 static int create_tables(struct fdb *f, unsigned serial)
 {
-	char name[RTE_HASH_NAMESIZE];
-	struct rte_hash_parameters hp = {
-		.name = name,
-		.entries = f->cfg.entries,
-		.key_len = sizeof(fdb_key_t),
-		.hash_func = hash_key,
-		.socket_id = SOCKET_ID_ANY,
-		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
-	};
+	char name[RTE_RING_NAMESIZE];
 
-	snprintf(name, sizeof(name), "fdb%u", serial);
-	f->hash = rte_hash_create(&hp);
-	if (f->hash == NULL)
+	if (fdb_table_create(&f->table, f->cfg.entries, f->cfg.hash_secret) < 0)
 		return -ENOMEM;
-	f->n_slots = rte_hash_max_key_id(f->hash) + 1;
-	f->slot = rte_calloc(NULL, f->n_slots, sizeof(*f->slot), RTE_CACHE_LINE_SIZE);
-	f->key = calloc(f->n_slots, sizeof(*f->key));
 	f->n_session = calloc(f->cfg.max_sessions + 1, sizeof(*f->n_session));
 	f->n_lan = calloc(f->cfg.n_attachments + 1, sizeof(*f->n_lan));
 	f->quota = calloc(f->cfg.max_sessions + 1, sizeof(*f->quota));
 	f->quota_hit = calloc(f->cfg.max_sessions + 1, sizeof(*f->quota_hit));
-	if (f->slot == NULL || f->key == NULL || f->n_session == NULL || f->n_lan == NULL ||
-		f->quota == NULL || f->quota_hit == NULL)
+	if (f->n_session == NULL || f->n_lan == NULL || f->quota == NULL || f->quota_hit == NULL)
 		return -ENOMEM;
 	snprintf(name, sizeof(name), "fdbev%u", serial);
 	f->events = rte_ring_create_elem(
@@ -126,7 +91,6 @@ int fdb_create(const struct fdb_config *cfg, struct fdb **ret_fdb)
 	if (f == NULL)
 		return -ENOMEM;
 	f->cfg = *cfg;
-	f->generation = 1; // 0 is nobody's
 	err = create_tables(f, serial++);
 	if (err == 0)
 		err = create_qsbr(f);
@@ -142,11 +106,9 @@ void fdb_destroy(struct fdb *f)
 {
 	if (f == NULL)
 		return;
-	rte_hash_free(f->hash);
+	fdb_table_destroy(&f->table);
 	rte_ring_free(f->events);
 	rte_free(f->qsbr);
-	rte_free(f->slot);
-	free(f->key);
 	free(f->n_session);
 	free(f->n_lan);
 	free(f->quota);
@@ -156,64 +118,53 @@ void fdb_destroy(struct fdb *f)
 
 // ---------------------------------------------------------------- workers
 
-static void find_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, int32_t *pos)
+void fdb_fetch_batch(const struct fdb *f, const fdb_key_t *keys, unsigned n)
 {
-	const void *ptr[FDB_LOOKUP_MAX];
+	for (unsigned i = 0; i < n; i++)
+		fdb_table_fetch(&f->table, keys[i]);
+}
+
+void fdb_lookup_batch(const struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct fdb_slot *s = fdb_table_find(&f->table, keys[i]);
+
+		dst[i] = s == NULL ? 0 : fdb_slot_dst(s) & ~FDB_STATIC;
+	}
+}
+
+uint64_t fdb_seen_batch(struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n,
+	uint32_t now_s, uint64_t *ret_bound)
+{
+	uint64_t news = 0, bound = 0;
 
 	assert(n <= FDB_LOOKUP_MAX);
-	for (unsigned i = 0; i < n; i++)
-		ptr[i] = &keys[i];
-	rte_hash_lookup_bulk(f->hash, ptr, n, pos);
-}
-
-void fdb_lookup_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst)
-{
-	int32_t pos[FDB_LOOKUP_MAX];
-
-	if (n == 0)
-		return;
-	find_batch(f, keys, n, pos);
-	for (unsigned i = 0; i < n; i++)
-		dst[i] = pos[i] < 0 ? 0
-				    : atomic_load_explicit(
-					      &f->slot[pos[i]].dst, memory_order_relaxed) &
-					      ~FDB_STATIC;
-}
-
-uint32_t fdb_generation(const struct fdb *f)
-{
-	return atomic_load_explicit(&f->generation, memory_order_acquire);
-}
-
-uint64_t fdb_seen_batch(
-	struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n, uint32_t now_s)
-{
-	struct event ev[FDB_LOOKUP_MAX];
-	int32_t pos[FDB_LOOKUP_MAX];
-	uint64_t bound_elsewhere = 0;
-	unsigned n_ev = 0;
-
-	if (n == 0)
-		return 0;
-	find_batch(f, keys, n, pos);
 	for (unsigned i = 0; i < n; i++) {
-		struct slot *s = pos[i] < 0 ? NULL : &f->slot[pos[i]];
-		uint32_t known =
-			s == NULL ? 0 : atomic_load_explicit(&s->dst, memory_order_relaxed);
+		struct fdb_slot *s = fdb_table_find(&f->table, keys[i]);
+		uint32_t known = s == NULL ? 0 : fdb_slot_dst(s);
 
-		if ((known & ~FDB_STATIC) == dst[i]) {
+		if (likely(s != NULL && (known & ~FDB_STATIC) == dst[i])) {
 			if (atomic_load_explicit(&s->seen, memory_order_relaxed) != now_s)
 				atomic_store_explicit(&s->seen, now_s, memory_order_relaxed);
 		} else if ((known & FDB_STATIC) != 0) {
-			bound_elsewhere |= 1ull << i;
+			bound |= 1ull << i;
 		} else {
-			ev[n_ev++] = (struct event){.key = keys[i], .dst = dst[i]};
+			news |= 1ull << i;
 		}
 	}
-	// What does not fit comes again with the address's next frame.
-	if (n_ev > 0)
-		rte_ring_mp_enqueue_burst_elem(f->events, ev, sizeof(ev[0]), n_ev, NULL);
-	return bound_elsewhere;
+	*ret_bound = bound;
+	return news;
+}
+
+void fdb_report_batch(struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n)
+{
+	struct event ev[FDB_LOOKUP_MAX];
+
+	assert(n <= FDB_LOOKUP_MAX);
+	for (unsigned i = 0; i < n; i++)
+		ev[i] = (struct event){.key = keys[i], .dst = dst[i]};
+	// What does not fit comes again with the address's frames.
+	rte_ring_mp_enqueue_burst_elem(f->events, ev, sizeof(ev[0]), n, NULL);
 }
 
 void fdb_reader_online(struct fdb *f, unsigned worker)
@@ -287,67 +238,42 @@ static bool quota_allows(struct fdb *f, fdb_dst_t dst)
 	return false;
 }
 
-static void changed(struct fdb *f)
+static uint32_t slot_age(const struct fdb_slot *s, uint32_t now_s)
 {
-	atomic_fetch_add_explicit(&f->generation, 1, memory_order_release);
-}
-
-static void set_slot(struct fdb *f, int32_t pos, fdb_dst_t dst, uint32_t now_s)
-{
-	atomic_store_explicit(&f->slot[pos].seen, now_s, memory_order_relaxed);
-	atomic_store_explicit(&f->slot[pos].dst, dst, memory_order_release);
-	changed(f);
-}
-
-static uint32_t slot_dst(const struct fdb *f, int32_t pos)
-{
-	return atomic_load_explicit(&f->slot[pos].dst, memory_order_relaxed);
-}
-
-static uint32_t slot_age(const struct fdb *f, int32_t pos, uint32_t now_s)
-{
-	int32_t age =
-		(int32_t)(now_s - atomic_load_explicit(&f->slot[pos].seen, memory_order_relaxed));
+	int32_t age = (int32_t)(now_s - atomic_load_explicit(&s->seen, memory_order_relaxed));
 
 	return age < 0 ? 0 : (uint32_t)age; // a worker's clock may be a round ahead
 }
 
-static void drop_slot(struct fdb *f, int32_t pos)
+static void drop_slot(struct fdb *f, struct fdb_slot *s)
 {
-	uint32_t dst = slot_dst(f, pos);
+	uint32_t dst = fdb_slot_dst(s);
 
 	if ((dst & FDB_STATIC) == 0)
 		count(learned_at(f, dst), -1);
-	// First nowhere, then gone: a reader that still holds the position floods.
-	atomic_store_explicit(&f->slot[pos].dst, 0, memory_order_release);
-	changed(f);
-	rte_hash_del_key(f->hash, &f->key[pos]);
-	f->key[pos] = 0;
-	f->n_entries--;
+	fdb_table_erase(&f->table, s);
 }
 
-// Returns the position or -errno.
-static int32_t add_key(struct fdb *f, fdb_key_t key)
+// The entry of a key, be it new, says dst from now on. Returns whether there was room.
+static bool set(struct fdb *f, struct fdb_slot *s, fdb_key_t key, fdb_dst_t dst, uint32_t now_s)
 {
-	int32_t pos = rte_hash_add_key(f->hash, &key);
-
-	if (pos < 0)
-		return -ENOSPC;
-	if (f->key[pos] == 0)
-		f->n_entries++;
-	f->key[pos] = key;
-	return pos;
+	if (s == NULL)
+		return f->table.n < f->cfg.entries &&
+		       fdb_table_add(&f->table, key, dst, now_s) != NULL;
+	atomic_store_explicit(&s->seen, now_s, memory_order_relaxed);
+	atomic_store_explicit(&s->dst, dst, memory_order_relaxed);
+	return true;
 }
 
 static void learn(struct fdb *f, const struct event *ev, uint32_t now_s)
 {
-	int32_t pos = rte_hash_lookup(f->hash, &ev->key);
-	uint32_t known = pos < 0 ? 0 : slot_dst(f, pos);
+	struct fdb_slot *s = fdb_table_find(&f->table, ev->key);
+	uint32_t known = s == NULL ? 0 : fdb_slot_dst(s);
 
-	if (learned_at(f, ev->dst) == NULL || known == ev->dst || (known & FDB_STATIC) != 0)
+	if (learned_at(f, ev->dst) == NULL || known == ev->dst || (known & FDB_STATIC) != 0 ||
+		(ev->key & 1) != 0 || ev->key == 0)
 		return;
-	if (known != 0 && fdb_dst_where(ev->dst) == FDB_PEER &&
-		slot_age(f, pos, now_s) < FDB_HOLD_S) {
+	if (known != 0 && fdb_dst_where(ev->dst) == FDB_PEER && slot_age(s, now_s) < FDB_HOLD_S) {
 		f->counters.refused_held++;
 		return;
 	}
@@ -355,38 +281,58 @@ static void learn(struct fdb *f, const struct event *ev, uint32_t now_s)
 		f->counters.refused_quota++;
 		return;
 	}
+	if (!set(f, s, ev->key, ev->dst, now_s)) {
+		f->counters.refused_full++;
+		return;
+	}
 	if (known != 0) {
 		count(learned_at(f, known), -1);
 		f->counters.moved++;
 	} else {
-		pos = add_key(f, ev->key);
-		if (pos < 0) {
-			f->counters.refused_full++;
-			return;
-		}
 		f->counters.learned++;
 	}
 	count(learned_at(f, ev->dst), 1);
-	set_slot(f, pos, ev->dst, now_s);
 }
 
-static void age_slot(struct fdb *f, int32_t pos, uint32_t now_s)
+static void age_slot(struct fdb *f, struct fdb_slot *s, uint32_t now_s)
 {
-	uint16_t segment = f->cfg.domain_segment[f->key[pos] >> 48];
+	uint16_t segment = f->cfg.domain_segment[fdb_slot_key(s) >> 48];
 	uint32_t limit = segment < 256 ? f->cfg.ageing_s[segment] : 1;
 
-	if ((slot_dst(f, pos) & FDB_STATIC) != 0 || limit == 0)
+	if ((fdb_slot_dst(s) & FDB_STATIC) != 0 || limit == 0 || slot_age(s, now_s) <= limit)
 		return;
-	if (slot_age(f, pos, now_s) <= limit)
-		return;
-	drop_slot(f, pos);
+	drop_slot(f, s);
 	f->counters.aged++;
+}
+
+// A part of the table: old entries go, and what went before the workers were last quiet is room.
+static void sweep(struct fdb *f, uint32_t now_s)
+{
+	unsigned part = f->table.n_slots / FDB_SWEEP_PARTS + 1;
+	bool quiet = rte_rcu_qsbr_check(f->qsbr, f->flip_token, false) == 1;
+
+	for (unsigned i = 0; i < part; i++) {
+		struct fdb_slot *s;
+
+		if (++f->sweep >= f->table.n_slots) {
+			f->sweep = 0;
+			if (quiet) {
+				fdb_table_flip(&f->table);
+				f->flip_token = rte_rcu_qsbr_start(f->qsbr);
+				quiet = false;
+			}
+		}
+		s = fdb_table_slot(&f->table, f->sweep);
+		if (fdb_slot_used(s))
+			age_slot(f, s, now_s);
+		else if (quiet)
+			fdb_table_reclaim(&f->table, s);
+	}
 }
 
 unsigned fdb_run(struct fdb *f, uint32_t now_s)
 {
 	struct event ev[FDB_EVENT_BURST];
-	unsigned part = f->n_slots / FDB_SWEEP_PARTS + 1;
 	unsigned n, total = 0;
 
 	do {
@@ -396,77 +342,69 @@ unsigned fdb_run(struct fdb *f, uint32_t now_s)
 			learn(f, &ev[i], now_s);
 		total += n;
 	} while (n == FDB_EVENT_BURST && total < FDB_EVENTS);
-
-	for (unsigned i = 0; i < part; i++) {
-		if (++f->sweep >= f->n_slots)
-			f->sweep = 0;
-		if (f->key[f->sweep] != 0)
-			age_slot(f, f->sweep, now_s);
-	}
+	sweep(f, now_s);
 	return total;
 }
 
 int fdb_static_add(struct fdb *f, const uint8_t mac[6], uint16_t domain, fdb_dst_t dst)
 {
 	fdb_key_t key = fdb_key(mac, domain);
-	int32_t pos;
+	struct fdb_slot *s = fdb_table_find(&f->table, key);
 
 	if (learned_at(f, dst) == NULL || (mac[0] & 1) != 0 || key == 0)
 		return -EINVAL;
-	pos = rte_hash_lookup(f->hash, &key);
-	if (pos >= 0 && (slot_dst(f, pos) & FDB_STATIC) == 0)
-		count(learned_at(f, slot_dst(f, pos)), -1);
-	pos = add_key(f, key);
-	if (pos < 0)
-		return pos;
-	set_slot(f, pos, dst | FDB_STATIC, 0);
-	return 0;
+	if (s != NULL && (fdb_slot_dst(s) & FDB_STATIC) == 0)
+		count(learned_at(f, fdb_slot_dst(s)), -1);
+	return set(f, s, key, dst | FDB_STATIC, 0) ? 0 : -ENOSPC;
 }
 
 int fdb_static_del(struct fdb *f, const uint8_t mac[6], uint16_t domain)
 {
-	fdb_key_t key = fdb_key(mac, domain);
-	int32_t pos = rte_hash_lookup(f->hash, &key);
+	struct fdb_slot *s = fdb_table_find(&f->table, fdb_key(mac, domain));
 
-	if (pos < 0 || (slot_dst(f, pos) & FDB_STATIC) == 0)
+	if (s == NULL || (fdb_slot_dst(s) & FDB_STATIC) == 0)
 		return -ENOENT;
-	drop_slot(f, pos);
+	drop_slot(f, s);
 	return 0;
 }
 
 void fdb_flush(struct fdb *f, fdb_dst_t dst)
 {
-	for (uint32_t pos = 0; pos < f->n_slots; pos++) {
-		uint32_t known = slot_dst(f, pos);
+	for (uint32_t at = 0; at < f->table.n_slots; at++) {
+		struct fdb_slot *s = fdb_table_slot(&f->table, at);
+		uint32_t known = fdb_slot_dst(s);
 
-		if (f->key[pos] != 0 && (known & FDB_STATIC) == 0 && (dst == 0 || known == dst))
-			drop_slot(f, pos);
+		if (fdb_slot_used(s) && (known & FDB_STATIC) == 0 && (dst == 0 || known == dst))
+			drop_slot(f, s);
 	}
 }
 
 unsigned fdb_dump(
 	struct fdb *f, uint32_t now_s, uint32_t *cursor, struct fdb_entry *out, unsigned max)
 {
-	uint32_t pos = *cursor;
+	uint32_t at = *cursor;
 	unsigned n = 0;
 
-	for (; pos < f->n_slots && n < max; pos++) {
-		if (f->key[pos] == 0)
+	for (; at < f->table.n_slots && n < max; at++) {
+		const struct fdb_slot *s = fdb_table_slot(&f->table, at);
+		uint64_t key = fdb_slot_key(s);
+
+		if (!fdb_slot_used(s))
 			continue;
-		memcpy(out[n].mac, &f->key[pos], 6);
-		out[n].domain = f->key[pos] >> 48;
-		out[n].dst = slot_dst(f, pos) & ~FDB_STATIC;
-		out[n].is_static = (slot_dst(f, pos) & FDB_STATIC) != 0;
-		out[n].age_s = out[n].is_static ? 0 : slot_age(f, pos, now_s);
+		memcpy(out[n].mac, &key, 6);
+		out[n].domain = key >> 48;
+		out[n].dst = fdb_slot_dst(s) & ~FDB_STATIC;
+		out[n].is_static = (fdb_slot_dst(s) & FDB_STATIC) != 0;
+		out[n].age_s = out[n].is_static ? 0 : slot_age(s, now_s);
 		n++;
 	}
-	*cursor = pos < f->n_slots ? pos : 0;
+	*cursor = at < f->table.n_slots ? at : 0;
 	return n;
 }
 
 uint32_t fdb_count(const struct fdb *f)
 {
-	return f->n_entries;
+	return f->table.n;
 }
 
 const struct fdb_counters *fdb_counters(const struct fdb *f)

@@ -73,6 +73,7 @@ struct fdb_config {
 	uint32_t lan_quota;             // learned addresses at most behind one LAN attachment
 	uint16_t ageing_s[256];         // by segment; 0 never ages
 	const uint16_t *domain_segment; // 65536 entries: which segment a domain belongs to
+	uint64_t hash_secret[2];        // random: where an address lies in the table
 };
 
 struct fdb_counters { // of the writer
@@ -97,16 +98,18 @@ void fdb_destroy(struct fdb *f);
 
 // ---- workers
 
-// Look up n ≤ 64 keys; dst[i] is 0 where nothing is known.
-void fdb_lookup_batch(struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst);
-// Changes with every entry that is added, moved or removed: what was looked up under one
-// generation, asked for before, holds as long as it stays the same.
-uint32_t fdb_generation(const struct fdb *f);
-// Look up n ≤ 64 source addresses that were seen behind dst[i] at now_s: refresh what is known
-// there, report what is new or has moved. Returns a bit for each that a static entry binds
-// elsewhere.
-uint64_t fdb_seen_batch(
-	struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n, uint32_t now_s);
+// A hint for the caches: these keys will be looked up.
+void fdb_fetch_batch(const struct fdb *f, const fdb_key_t *keys, unsigned n);
+// Look up n keys; dst[i] is 0 where nothing is known.
+void fdb_lookup_batch(const struct fdb *f, const fdb_key_t *keys, unsigned n, fdb_dst_t *dst);
+// Look up n ≤ 64 source addresses that were seen behind dst[i] at now_s and refresh what is known
+// there. Returns a bit for each that is new or has moved; in ret_bound, one for each that a static
+// entry binds elsewhere.
+uint64_t fdb_seen_batch(struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n,
+	uint32_t now_s, uint64_t *ret_bound);
+// Tell the writer of n ≤ 64 of these. The caller sees to it that it is not told the same for every
+// frame: its ring is a line that all workers write.
+void fdb_report_batch(struct fdb *f, const fdb_key_t *keys, const fdb_dst_t *dst, unsigned n);
 void fdb_reader_online(struct fdb *f, unsigned worker);
 void fdb_reader_offline(struct fdb *f, unsigned worker);
 void fdb_quiescent(struct fdb *f, unsigned worker);

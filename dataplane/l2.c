@@ -13,7 +13,6 @@
 #include "dataplane/worker_types.h"
 
 #define TAG_BYTES 4
-#define NO_KEY    0xff
 
 // The DSCP of an IP packet behind up to two tags, and whether guards must look at the frame.
 static uint8_t dscp_of(const uint8_t *data, unsigned bytes, bool *ret_suspect)
@@ -127,114 +126,111 @@ static bool is_group(fdb_key_t key)
 	return (key & 1) != 0; // the first octet's lowest bit
 }
 
-static struct learn_memo *memo_of(struct worker *w, fdb_key_t key)
+// Addresses of a burst. Frames of one flow come in trains: an address is looked up once for each.
+struct addresses {
+	unsigned n;
+	fdb_key_t key[BATCH_MAX];
+	fdb_dst_t at[BATCH_MAX + 1]; // sources: where they were seen; destinations: where they are
+	uint8_t of[BATCH_MAX];       // by frame
+};
+
+static void sources(const struct l2_batch *b, struct addresses *s)
 {
-	return &w->learn[key * 0x9e3779b97f4a7c15ull >> (64 - LEARN_MEMO_BITS)];
+	fdb_key_t src = 0; // nobody's
+	fdb_dst_t at = 0;
+
+	s->n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->src[i] != src || b->from[i] != at) {
+			src = b->src[i];
+			at = b->from[i];
+			s->key[s->n] = src;
+			s->at[s->n++] = at;
+		}
+		s->of[i] = s->n - 1;
+	}
 }
 
-// Frames whose source a static entry binds to another place go; they are not remembered, so that
-// the next ones go too.
-static void drop_bound(struct worker *w, struct l2_batch *b, uint64_t bound, const uint8_t *key_of)
+// Key i is address i + 1: address 0 is that of all groups, which are nowhere.
+static void destinations(const struct l2_batch *b, struct addresses *d)
+{
+	fdb_key_t dst = 0;
+	uint8_t of = 0;
+
+	d->n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->dst[i] != dst) {
+			dst = b->dst[i];
+			of = 0;
+			if (!is_group(dst)) {
+				d->key[d->n++] = dst;
+				of = d->n;
+			}
+		}
+		d->of[i] = of;
+	}
+}
+
+// Frames whose source a static entry binds to another place go.
+static void drop_bound(
+	struct worker *w, struct l2_batch *b, const struct addresses *s, uint64_t bound)
 {
 	for (unsigned i = 0; i < b->n; i++) {
-		if (key_of[i] == NO_KEY || (bound >> key_of[i] & 1) == 0)
+		if ((bound >> s->of[i] & 1) == 0)
 			continue;
-		memo_of(w, b->src[i])->key = 0;
 		worker_drop(w, DROP_SOURCE_BOUND, 1);
 		rte_pktmbuf_free(b->frame[i].m);
 		b->frame[i].m = NULL;
 	}
 }
 
-void l2_learn_batch(struct worker *w, struct l2_batch *b)
+// Tell the table's writer what is new, each address once a second.
+static void report(struct worker *w, const struct addresses *s, uint64_t news)
 {
 	fdb_key_t keys[BATCH_MAX];
-	fdb_dst_t from[BATCH_MAX];
-	uint8_t key_of[BATCH_MAX], key = NO_KEY; // frame → key
-	fdb_key_t src = 0;
-	fdb_dst_t at = 0;
+	fdb_dst_t at[BATCH_MAX];
 	unsigned n = 0;
-	uint64_t bound;
 
-	// Frames of one flow come in trains: a source is looked at once for each train.
-	for (unsigned i = 0; i < b->n; i++) {
-		if (b->src[i] != src || b->from[i] != at) {
-			const struct learn_memo *memo = memo_of(w, b->src[i]);
+	for (; news != 0; news &= news - 1) {
+		unsigned i = __builtin_ctzll(news);
+		uint64_t hash = s->key[i] * 0x9e3779b97f4a7c15ull;
+		struct report_memo *memo = &w->reported[hash >> (64 - REPORT_MEMO_BITS)];
 
-			src = b->src[i];
-			at = b->from[i];
-			key = NO_KEY;
-			if (memo->key != src || memo->dst != at || memo->at_s != w->now_s) {
-				keys[n] = src;
-				from[n] = at;
-				key = n++;
-			}
-		}
-		key_of[i] = key;
-	}
-	if (n == 0)
-		return;
-	bound = fdb_seen_batch(w->dp->fdb, keys, from, n, w->now_s);
-	for (unsigned i = 0; i < n; i++)
-		*memo_of(w, keys[i]) =
-			(struct learn_memo){.key = keys[i], .dst = from[i], .at_s = w->now_s};
-	if (unlikely(bound != 0))
-		drop_bound(w, b, bound, key_of);
-}
-
-static struct lookup_memo *lookup_memo_of(struct worker *w, fdb_key_t key)
-{
-	return &w->lookup[key * 0x9e3779b97f4a7c15ull >> (64 - LOOKUP_MEMO_BITS)];
-}
-
-// Look up what is not remembered; found[which[i]] is where keys[i] is.
-static void look_up(struct worker *w, const fdb_key_t *keys, const uint8_t *which, unsigned n,
-	uint32_t generation, fdb_dst_t *found)
-{
-	fdb_dst_t dst[BATCH_MAX];
-
-	fdb_lookup_batch(w->dp->fdb, keys, n, dst);
-	for (unsigned i = 0; i < n; i++) {
-		found[which[i]] = dst[i];
-		*lookup_memo_of(w, keys[i]) = (struct lookup_memo){
-			.key = keys[i],
-			.dst = dst[i],
-			.generation = generation,
+		if (memo->key == s->key[i] && memo->dst == s->at[i] && memo->at_s == w->now_s)
+			continue;
+		*memo = (struct report_memo){
+			.key = s->key[i],
+			.dst = s->at[i],
+			.at_s = w->now_s,
 		};
-	}
-}
-
-void l2_lookup_batch(struct worker *w, struct l2_batch *b)
-{
-	uint32_t generation = fdb_generation(w->dp->fdb);
-	fdb_key_t keys[BATCH_MAX], dst = 0;
-	uint8_t which[BATCH_MAX]; // key → train
-	uint8_t train[BATCH_MAX]; // frame → train
-	fdb_dst_t found[BATCH_MAX + 1];
-	unsigned n = 0, n_trains = 0;
-
-	found[0] = 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		if (b->dst[i] != dst) {
-			dst = b->dst[i];
-			found[++n_trains] = 0; // a group is nowhere
-			if (!is_group(dst)) {
-				const struct lookup_memo *memo = lookup_memo_of(w, dst);
-
-				if (likely(memo->key == dst && memo->generation == generation)) {
-					found[n_trains] = memo->dst;
-				} else {
-					keys[n] = dst;
-					which[n++] = n_trains;
-				}
-			}
-		}
-		train[i] = n_trains;
+		keys[n] = s->key[i];
+		at[n++] = s->at[i];
 	}
 	if (n > 0)
-		look_up(w, keys, which, n, generation, found);
+		fdb_report_batch(w->dp->fdb, keys, at, n);
+}
+
+void l2_resolve_batch(struct worker *w, struct l2_batch *b)
+{
+	struct fdb *fdb = w->dp->fdb;
+	struct addresses s, d;
+	uint64_t news, bound;
+
+	sources(b, &s);
+	destinations(b, &d);
+	if (s.n + d.n > 2) {
+		fdb_fetch_batch(fdb, s.key, s.n);
+		fdb_fetch_batch(fdb, d.key, d.n);
+	}
+	news = fdb_seen_batch(fdb, s.key, s.at, s.n, w->now_s, &bound);
+	if (unlikely(news != 0))
+		report(w, &s, news);
+	if (unlikely(bound != 0))
+		drop_bound(w, b, &s, bound);
+	d.at[0] = 0;
+	fdb_lookup_batch(fdb, d.key, d.n, d.at + 1);
 	for (unsigned i = 0; i < b->n; i++)
-		b->to[i] = found[train[i]];
+		b->to[i] = d.at[d.of[i]];
 }
 
 void l2_tag_pop(struct rte_mbuf *m)

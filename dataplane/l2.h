@@ -51,10 +51,9 @@ bool l2_guard(struct worker *w, uint8_t segment, fdb_dst_t from, struct rte_mbuf
 // Take out of a looked-up batch what goes to a place that is cut off.
 void l2_drop_cut(struct worker *w, struct l2_batch *b);
 
-// Report and refresh sources; frames whose source is bound elsewhere are dropped (SOURCE_BOUND).
-void l2_learn_batch(struct worker *w, struct l2_batch *b);
-// Fill in to[].
-void l2_lookup_batch(struct worker *w, struct l2_batch *b);
+// Report and refresh sources, and fill in to[]. Frames whose source is bound elsewhere are dropped
+// (SOURCE_BOUND).
+void l2_resolve_batch(struct worker *w, struct l2_batch *b);
 
 // Take the outermost tag off, or put one on. The latter returns false when there is no headroom.
 void l2_tag_pop(struct rte_mbuf *m);

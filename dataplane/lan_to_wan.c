@@ -299,8 +299,7 @@ void lan_to_wan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, 
 	stage(STAGE_CLASSIFY);
 	classify(w, port_idx, m, n, &b);
 	stage(STAGE_FDB);
-	l2_learn_batch(w, &b);
-	l2_lookup_batch(w, &b);
+	l2_resolve_batch(w, &b);
 	stage(STAGE_PACK);
 	dispatch(w, &b);
 	stage(STAGE_TX);

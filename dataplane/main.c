@@ -186,6 +186,8 @@ static int make_fdb(struct runtime *rt)
 
 		cfg.ageing_s[s->id] = s->ageing_s > UINT16_MAX ? UINT16_MAX : (uint16_t)s->ageing_s;
 	}
+	if (getrandom(cfg.hash_secret, sizeof(cfg.hash_secret), 0) != sizeof(cfg.hash_secret))
+		return -EIO;
 	err = fdb_create(&cfg, &rt->dp.fdb);
 	if (err < 0)
 		log_error("no memory for a forwarding table of %u entries: raise "

@@ -83,8 +83,7 @@ static void flood_to_lan(struct worker *w, struct l2_batch *b, unsigned i)
 static void deliver_batch(struct worker *w, struct l2_batch *b)
 {
 	stage(STAGE_FDB);
-	l2_learn_batch(w, b);
-	l2_lookup_batch(w, b);
+	l2_resolve_batch(w, b);
 	if (unlikely(loop_any(&w->dp->loop)))
 		l2_drop_cut(w, b);
 	stage(STAGE_TX);

@@ -20,15 +20,12 @@ int worker_state_create(struct worker *w, uint32_t reassembly_bytes)
 		w->stats == NULL || w->session_stats == NULL || w->dp->n_workers == 0 ||
 		w->id >= w->dp->n_workers)
 		return -EINVAL;
-	w->learn = aligned_alloc(64, LEARN_MEMO_SLOTS * sizeof(*w->learn));
+	w->reported = calloc(REPORT_MEMO_SLOTS, sizeof(*w->reported));
 	w->inners = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w->inners), 64));
-	w->lookup = aligned_alloc(64, LOOKUP_MEMO_SLOTS * sizeof(*w->lookup));
-	if (w->learn == NULL || w->lookup == NULL || w->inners == NULL) {
+	if (w->reported == NULL || w->inners == NULL) {
 		err = -ENOMEM;
 		goto destroy;
 	}
-	memset(w->learn, 0, LEARN_MEMO_SLOTS * sizeof(*w->learn));
-	memset(w->lookup, 0, LOOKUP_MEMO_SLOTS * sizeof(*w->lookup));
 	w->inners->n = 0;
 	err = flood_create(w);
 	if (err == 0)
@@ -51,10 +48,8 @@ void worker_state_destroy(struct worker *w)
 	flood_destroy(w);
 	rte_pktmbuf_free_bulk(w->spare, w->n_spare);
 	w->n_spare = 0;
-	free(w->learn);
-	w->learn = NULL;
-	free(w->lookup);
-	w->lookup = NULL;
+	free(w->reported);
+	w->reported = NULL;
 	free(w->inners);
 	w->inners = NULL;
 }

@@ -122,21 +122,13 @@ struct handoff { // one element of a worker's inbox (rte_ring, 16-byte elements,
 enum { HANDOFF_DATAGRAM = 1, HANDOFF_FRAME = 2 };
 #define HANDOFF_SLOTS 4096
 
-struct learn_memo { // addresses this worker has reported or refreshed within the second
+struct report_memo { // an address that this worker has told the table's writer of
 	uint64_t key;
 	uint32_t dst;
 	uint32_t at_s;
 };
-#define LEARN_MEMO_BITS  10
-#define LEARN_MEMO_SLOTS (1 << LEARN_MEMO_BITS)
-
-struct lookup_memo { // where this worker found an address
-	uint64_t key;
-	uint32_t dst;
-	uint32_t generation; // of the table
-};
-#define LOOKUP_MEMO_BITS  12
-#define LOOKUP_MEMO_SLOTS (1 << LOOKUP_MEMO_BITS)
+#define REPORT_MEMO_BITS  10
+#define REPORT_MEMO_SLOTS (1 << REPORT_MEMO_BITS)
 #define WORKER_SPARE      64 // packets taken from the pool at once
 
 struct worker {
@@ -164,8 +156,7 @@ struct worker {
 	struct rte_hash *tags;    // receive tag → slot and pair
 	struct stream_rx *stream; // split frames on their way in
 	struct flood *flood;
-	struct learn_memo *learn;     // [LEARN_MEMO_SLOTS]
-	struct lookup_memo *lookup;   // [LOOKUP_MEMO_SLOTS]
+	struct report_memo *reported; // [REPORT_MEMO_SLOTS]
 	struct stream_inners *inners; // frames between unpacking and delivery
 	uint64_t install_seq;
 	uint16_t n_spare;

@@ -275,6 +275,7 @@ static double fdb_burst(struct bench *b)
 		keys[i] = fdb_key(mac, RIG_SEGMENT);
 	}
 	t = rte_rdtsc_precise();
+	fdb_fetch_batch(b->a->dp.fdb, keys, UNIT);
 	fdb_lookup_batch(b->a->dp.fdb, keys, UNIT, dst);
 	return rte_rdtsc_precise() - t;
 }

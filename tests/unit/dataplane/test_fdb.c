@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "dataplane/fdb.h"
 #include "tests/unit/dataplane/rig.h"
 
@@ -16,11 +19,11 @@
 
 static uint16_t domains[65536];
 
-static struct fdb *fdb_of(uint32_t entries, uint32_t lan_quota)
+static struct fdb *fdb_for(uint32_t entries, uint32_t lan_quota, uint32_t n_workers)
 {
 	struct fdb_config c = {
 		.entries = entries,
-		.n_workers = 1,
+		.n_workers = n_workers,
 		.max_sessions = 8,
 		.n_attachments = 4,
 		.lan_quota = lan_quota,
@@ -33,10 +36,16 @@ static struct fdb *fdb_of(uint32_t entries, uint32_t lan_quota)
 	domains[2] = 2;
 	c.ageing_s[SEG] = 300;
 	assert_int_equal(fdb_create(&c, &f), 0);
-	fdb_reader_online(f, 0);
+	for (unsigned i = 0; i < n_workers; i++)
+		fdb_reader_online(f, i);
 	for (unsigned i = 0; i < 8; i++)
 		fdb_quota_set(f, i, 1000);
 	return f;
+}
+
+static struct fdb *fdb_of(uint32_t entries, uint32_t lan_quota)
+{
+	return fdb_for(entries, lan_quota, 1);
 }
 
 static fdb_key_t key_of(uint32_t number, uint16_t domain)
@@ -50,8 +59,10 @@ static fdb_key_t key_of(uint32_t number, uint16_t domain)
 static bool seen(struct fdb *f, uint32_t number, fdb_dst_t dst, uint32_t now_s)
 {
 	fdb_key_t k = key_of(number, SEG);
-	uint64_t bound = fdb_seen_batch(f, &k, &dst, 1, now_s);
+	uint64_t bound;
 
+	if (fdb_seen_batch(f, &k, &dst, 1, now_s, &bound) != 0)
+		fdb_report_batch(f, &k, &dst, 1);
 	fdb_quiescent(f, 0);
 	fdb_run(f, now_s);
 	return bound != 0;
@@ -238,6 +249,146 @@ static void a_dump_in_pages_shows_each_entry_once(void **)
 	fdb_destroy(f);
 }
 
+// ---------------------------------------------------------------- the table
+
+static void a_place_is_not_given_away_while_a_worker_may_look_at_it(void **)
+{
+	struct fdb *f = fdb_of(8, 1000); // 16 places
+	unsigned n = 0;
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 8; i++) {
+			uint8_t mac[6];
+
+			rig_mac(mac, 100 * round + i);
+			n += fdb_static_add(f, mac, SEG, peer3) == 0;
+		}
+		for (unsigned i = 0; i < 8; i++) {
+			uint8_t mac[6];
+
+			rig_mac(mac, 100 * round + i);
+			fdb_static_del(f, mac, SEG);
+		}
+		for (unsigned i = 0; i < 200; i++)
+			fdb_run(f, 10); // the worker says nothing meanwhile
+	}
+	assert_int_equal(n, 16);
+	sweep(f, 10);
+	for (unsigned i = 0; i < 8; i++)
+		seen(f, 1000 + i, lan0, 10);
+	assert_int_equal(fdb_count(f), 8);
+	fdb_destroy(f);
+}
+
+// Half of the addresses do not fit their own bucket here, and what they passed comes and goes.
+static void a_crowded_table_says_what_a_list_says(void **)
+{
+	struct fdb *f = fdb_of(16, 1000);
+	fdb_dst_t want[64] = {0};
+	uint32_t x = 1;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 30000; i++) {
+		unsigned number = (x = x * 1664525u + 1013904223u) >> 26;
+		fdb_dst_t dst = fdb_dst(FDB_PEER, x >> 20 & 7);
+		uint8_t mac[6];
+
+		rig_mac(mac, number);
+		if (want[number] != 0 && (x >> 12 & 1) != 0) {
+			assert_int_equal(fdb_static_del(f, mac, SEG), 0);
+			want[number] = 0;
+			n--;
+		} else if (fdb_static_add(f, mac, SEG, dst) == 0) {
+			n += want[number] == 0;
+			want[number] = dst;
+		} else {
+			assert_int_equal(want[number], 0);
+		}
+		fdb_quiescent(f, 0);
+		fdb_run(f, 10);
+		for (unsigned k = 0; k < 64; k++)
+			assert_int_equal(where(f, k, SEG), want[k]);
+		assert_int_equal(fdb_count(f), n);
+	}
+	fdb_destroy(f);
+}
+
+#define STABLE 100
+#define COMING 400
+
+static fdb_dst_t place_of(uint32_t number)
+{
+	return fdb_dst(FDB_PEER, number & 7);
+}
+
+struct reader {
+	struct fdb *f;
+	unsigned id;
+	_Atomic bool *done;
+	unsigned wrong, lost;
+	uint64_t found;
+};
+
+static void *read_all(void *arg)
+{
+	struct reader *r = arg;
+	fdb_key_t keys[STABLE + COMING];
+	fdb_dst_t dst[STABLE + COMING];
+
+	for (unsigned i = 0; i < STABLE + COMING; i++)
+		keys[i] = key_of(i, SEG);
+	while (!atomic_load(r->done)) {
+		fdb_fetch_batch(r->f, keys, STABLE + COMING);
+		fdb_lookup_batch(r->f, keys, STABLE + COMING, dst);
+		for (unsigned i = 0; i < STABLE + COMING; i++) {
+			r->wrong += dst[i] != 0 && dst[i] != place_of(i);
+			r->lost += i < STABLE && dst[i] == 0;
+			r->found += i >= STABLE && dst[i] != 0;
+		}
+		fdb_quiescent(r->f, r->id);
+	}
+	fdb_reader_offline(r->f, r->id);
+	return NULL;
+}
+
+static void readers_see_no_other_place_while_addresses_come_and_go(void **)
+{
+	struct fdb *f = fdb_for(512, 1000, 2);
+	_Atomic bool done = false;
+	struct reader r[2];
+	pthread_t thread[2];
+	uint32_t x = 1;
+
+	for (unsigned i = 0; i < STABLE; i++) {
+		uint8_t mac[6];
+
+		rig_mac(mac, i);
+		assert_int_equal(fdb_static_add(f, mac, SEG, place_of(i)), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		r[i] = (struct reader){.f = f, .id = i, .done = &done};
+		assert_int_equal(pthread_create(&thread[i], NULL, read_all, &r[i]), 0);
+	}
+	for (unsigned i = 0; i < 300000; i++) {
+		uint32_t number = STABLE + ((x = x * 1664525u + 1013904223u) >> 8) % COMING;
+		uint8_t mac[6];
+
+		rig_mac(mac, number);
+		if (fdb_static_del(f, mac, SEG) != 0)
+			fdb_static_add(f, mac, SEG, place_of(number));
+		if (i % 8 == 0)
+			fdb_run(f, 10);
+	}
+	atomic_store(&done, true);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(thread[i], NULL);
+		assert_int_equal(r[i].wrong, 0);
+		assert_int_equal(r[i].lost, 0);
+		assert_true(r[i].found > 0);
+	}
+	fdb_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +402,9 @@ int main(void)
 		cmocka_unit_test(a_full_table_refuses_and_recovers),
 		cmocka_unit_test(a_flush_forgets_one_place_only),
 		cmocka_unit_test(a_dump_in_pages_shows_each_entry_once),
+		cmocka_unit_test(a_place_is_not_given_away_while_a_worker_may_look_at_it),
+		cmocka_unit_test(a_crowded_table_says_what_a_list_says),
+		cmocka_unit_test(readers_see_no_other_place_while_addresses_come_and_go),
 	};
 
 	rig_init(1023, 2048);
