@@ -11,9 +11,6 @@
 
 #include "controlplane/common/clock.h"
 #include "config/log.h"
-#ifdef TEST_KEYS
-#include "controlplane/gateway/test_keys.h"
-#endif
 
 static unsigned n_workers(const struct control *c)
 {
@@ -95,9 +92,6 @@ static void install_lane(struct gw_peer *gp, const struct epoch *e,
 	cmd.key.super = tx && (gp->sm.peer_caps & PKT_CAP_SUPER) != 0;
 	memcpy(cmd.key.iv, keys.iv, sizeof(cmd.key.iv));
 	memcpy(cmd.key.key, keys.key, sizeof(cmd.key.key));
-#ifdef TEST_KEYS
-	test_keys_tell("lane", keys.key, sizeof(keys.key));
-#endif
 	keysched_wipe_lane(&keys);
 	dplink_command(c->dplink, (lane - 1) % n_workers(c), &cmd, group);
 	sodium_memzero(&cmd, sizeof(cmd));
@@ -113,10 +107,6 @@ void sessions_install(struct gw_peer *gp, const struct epoch *e,
 	unsigned n_tx = pkt_caps_lanes(peer_caps_word), n_rx = hello->max_lanes;
 	uint32_t group;
 
-#ifdef TEST_KEYS
-	for (unsigned i = 0; i < 4; i++)
-		test_keys_tell("traffic", traffic->ts[i / 2][i % 2], sizeof(traffic->ts[0][0]));
-#endif
 	sessions_set(gp);
 	group = begin(c, JOB_INSTALL, gp->slot, e->rx_key_id);
 	for (unsigned lane = 1; lane <= n_rx; lane++)
