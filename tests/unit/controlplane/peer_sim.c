@@ -2,6 +2,7 @@
 #include "tests/unit/controlplane/peer_sim.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sodium.h>
 
@@ -34,8 +35,10 @@ void sim_inject(struct sim *s, unsigned to, const struct config_endpoint *from, 
 	for (unsigned i = 0; i < SIM_QUEUE; i++) {
 		struct sim_datagram *d = &s->queue[i];
 
-		if (d->used)
+		if (i < s->queue_end && d->used)
 			continue;
+		if (i == s->queue_end)
+			s->queue_end++;
 		*d = (struct sim_datagram){.used = true, .to = to, .from = *from, .len = len};
 		d->at_us = s->now_us + s->delay_us +
 			   (s->jitter_us > 0 ? sim_random(s) % s->jitter_us : 0);
@@ -236,7 +239,7 @@ static void init_side(struct sim *s, unsigned idx)
 
 void sim_init(struct sim *s, uint64_t seed)
 {
-	memset(s, 0, sizeof(*s));
+	memset(s, 0, offsetof(struct sim, queue));
 	s->seed = seed * 0x9e3779b97f4a7c15ull + 1;
 	s->now_us = 1000000;
 	s->delay_us = 10000;
@@ -348,17 +351,19 @@ void sim_run(struct sim *s, uint64_t us)
 		uint64_t next = end;
 		struct peer_now now = sim_time(s);
 
-		for (unsigned i = 0; i < SIM_QUEUE; i++) {
+		for (unsigned i = 0; i < s->queue_end; i++) {
 			if (s->queue[i].used && s->queue[i].at_us <= s->now_us)
 				deliver(s, &s->queue[i]);
 		}
+		while (s->queue_end > 0 && !s->queue[s->queue_end - 1].used)
+			s->queue_end--;
 		for (unsigned i = 0; i < 2; i++) {
 			run_dataplane(s, &s->side[i]);
 			if (peer_next_us(&s->side[i].peer) <= s->now_us)
 				peer_tick(&s->side[i].peer, &now);
 		}
 		check_keys(s);
-		for (unsigned i = 0; i < SIM_QUEUE; i++) {
+		for (unsigned i = 0; i < s->queue_end; i++) {
 			if (s->queue[i].used && s->queue[i].at_us < next)
 				next = s->queue[i].at_us;
 		}

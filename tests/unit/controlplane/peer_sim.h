@@ -54,7 +54,6 @@ struct sim {
 	uint64_t now_us;
 	uint64_t seed;
 	struct sim_side side[2]; // 0 client "a", 1 server "b"
-	struct sim_datagram queue[SIM_QUEUE];
 	unsigned loss_percent, dup_percent;
 	uint64_t delay_us, jitter_us;
 	bool traffic;        // frames flow all the time, and show which epoch they come under
@@ -63,6 +62,8 @@ struct sim {
 	// Called for each datagram before it is queued; false: it is lost.
 	bool (*filter)(struct sim *s, unsigned from, const struct config_endpoint *to,
 		uint8_t *data, size_t len);
+	unsigned queue_end;                   // none of the queue's slots from here on is used,
+	struct sim_datagram queue[SIM_QUEUE]; // nor ever cleared
 };
 
 void sim_init(struct sim *s, uint64_t seed);
