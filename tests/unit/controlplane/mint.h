@@ -31,8 +31,9 @@ struct mint {
 	bool extra_critical, double_ku;
 	bool empty_nc;                 // in a CA: permit the DNS names below ""
 	int64_t not_before, not_after; // relative to MINT_NOW, in seconds
+	const char *raw_not_after;     // a GeneralizedTime of these characters
 	int version;                   // 1, 2 or 3
-	int serial_len;                // -1: zero, -2: negative, n: n bytes of 0x7f
+	int serial_len;                // -1: zero, -2: negative, -3: 20 of 0xff, n: n of 0x7f
 	const uint8_t *raw_pk;         // 32 bytes in place of the key's
 };
 
@@ -117,12 +118,12 @@ static inline void mint_serial(X509 *cert, int len)
 		ASN1_INTEGER_set_uint64(serial, counter++);
 		return;
 	}
-	if (len < 0) {
+	if (len == -1 || len == -2) {
 		ASN1_INTEGER_set_int64(serial, len == -1 ? 0 : -5);
 		return;
 	}
-	memset(bytes, 0x7f, sizeof(bytes));
-	bn = BN_bin2bn(bytes, len, NULL);
+	memset(bytes, len > 0 ? 0x7f : 0xff, sizeof(bytes));
+	bn = BN_bin2bn(bytes, len > 0 ? len : 20, NULL);
 	BN_to_ASN1_INTEGER(bn, serial);
 	BN_free(bn);
 }
@@ -161,6 +162,10 @@ static inline X509 *mint_begin(const struct mint *m, EVP_PKEY *key, X509 *issuer
 		EVP_PKEY_free(key);
 	ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(MINT_NOW + before));
 	ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(MINT_NOW + after));
+	if (m->raw_not_after != NULL) {
+		X509_getm_notAfter(cert)->type = V_ASN1_GENERALIZEDTIME;
+		ASN1_STRING_set(X509_getm_notAfter(cert), m->raw_not_after, -1);
+	}
 	mint_names(cert, issuer, m, cn);
 	return cert;
 }

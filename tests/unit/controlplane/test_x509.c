@@ -159,6 +159,18 @@ static const struct {
 	{"serial zero", {.serial_len = -1}, X509_REFUSE_SERIAL},
 	{"a negative serial", {.serial_len = -2}, X509_REFUSE_SERIAL},
 	{"a serial of 21 bytes", {.serial_len = 21}, X509_REFUSE_SERIAL},
+	{"a serial of 20 bytes and a sign", {.serial_len = -3}, X509_REFUSE_SERIAL},
+	{"an end before its beginning", {.not_before = -DAY, .not_after = -2 * DAY},
+		X509_REFUSE_EXPIRED},
+	{"an end in month 13", {.raw_not_after = "20281301000000Z"}, X509_REFUSE_ENCODING},
+	{"an end without seconds", {.raw_not_after = "202801010000Z"}, X509_REFUSE_ENCODING},
+	{"an end in another time zone", {.raw_not_after = "20280101000000+0100"},
+		X509_REFUSE_ENCODING},
+	{"no subject and an alternative name that may be ignored", {.san = "DNS:" MINT_NAME},
+		X509_REFUSE_CHAIN},
+	{"no key identifier of its issuer", {.akid = MINT_NONE}, X509_REFUSE_CHAIN},
+	{"a path length and no authority", {.bc = "critical,CA:FALSE,pathlen:0"},
+		X509_REFUSE_CHAIN},
 	{"a key of small order", {.raw_pk = small_order_pk}, X509_REFUSE_ALGORITHM},
 	{"a key that is no point", {.raw_pk = off_curve_pk}, X509_REFUSE_ALGORITHM},
 	{"an issuer of another name", {.issuer_cn = "nobody", .akid = MINT_NONE},
@@ -240,6 +252,17 @@ static void bad_issuing_certificates_are_refused(void **state)
 		{"the expected name excluded",
 			{.nc = "critical,permitted;DNS:example-corp,excluded;DNS:" MINT_NAME},
 			X509_REFUSE_NAME_CONSTRAINT},
+		{"the last letters of the network permitted",
+			{.nc = "critical,permitted;DNS:ample-corp"}, X509_REFUSE_NAME_CONSTRAINT},
+		{"a host below the expected permitted",
+			{.nc = "critical,permitted;DNS:a." MINT_NAME}, X509_REFUSE_NAME_CONSTRAINT},
+		{"what is permitted is excluded",
+			{.nc = "critical,permitted;DNS:example-corp,excluded;DNS:example-corp"},
+			X509_REFUSE_NAME_CONSTRAINT},
+		{"an authority that may be ignored", {.bc = "CA:TRUE"}, X509_REFUSE_CHAIN},
+		{"an end in month 13", {.raw_not_after = "20281301000000Z"}, X509_REFUSE_ENCODING},
+		{"an end in another time zone", {.raw_not_after = "20280101000000+0100"},
+			X509_REFUSE_ENCODING},
 		{"expired", {.not_after = -1}, X509_REFUSE_ISSUER_VALIDITY},
 		{"not yet valid", {.not_before = 10}, X509_REFUSE_ISSUER_VALIDITY},
 		{"an unknown critical extension", {.extra_oid = "1.2.3.4", .extra_critical = true},
@@ -274,6 +297,37 @@ static void gateway_cannot_issue_for_another(void **state)
 	free((void *)forged.der);
 	X509_free(mallory);
 	EVP_PKEY_free(mallory_key);
+}
+
+static void chain_to_a_root_sent_along_is_refused(void **state)
+{
+	X509 *theirs = mint_ca(&(struct mint){0}, issuing_key, other_root, other_root_key);
+	struct x509_bytes leaf =
+		mint_der(mint_leaf(&(struct mint){0}, leaf_key, theirs, issuing_key));
+	X509 *issuers[] = {theirs, other_root};
+
+	expect("a stranger's root", verify_at(NOW, leaf, issuers, 2, NULL),
+		X509_REFUSE_NOT_OUR_ROOT);
+	free((void *)leaf.der);
+	X509_free(theirs);
+}
+
+static void authorities_that_sign_each_other_are_refused(void **state)
+{
+	EVP_PKEY *key[] = {mint_key("ED25519"), mint_key("ED25519")};
+	X509 *first = mint_ca(&(struct mint){.subject = "a"}, key[0], NULL, key[0]);
+	X509 *second = mint_ca(&(struct mint){.subject = "b"}, key[1], first, key[0]);
+	X509 *again = mint_ca(&(struct mint){.subject = "a"}, key[0], second, key[1]);
+	struct x509_bytes leaf = mint_der(mint_leaf(&(struct mint){0}, leaf_key, second, key[1]));
+	X509 *issuers[] = {second, again};
+
+	expect("a ring", verify_at(NOW, leaf, issuers, 2, NULL), X509_REFUSE_NOT_OUR_ROOT);
+	free((void *)leaf.der);
+	X509_free(first);
+	X509_free(second);
+	X509_free(again);
+	EVP_PKEY_free(key[0]);
+	EVP_PKEY_free(key[1]);
 }
 
 static void path_length_is_honoured(void **state)
@@ -658,6 +712,8 @@ int main(void)
 		cmocka_unit_test(keys_and_signatures_other_than_ed25519_are_refused),
 		cmocka_unit_test(bad_issuing_certificates_are_refused),
 		cmocka_unit_test(gateway_cannot_issue_for_another),
+		cmocka_unit_test(chain_to_a_root_sent_along_is_refused),
+		cmocka_unit_test(authorities_that_sign_each_other_are_refused),
 		cmocka_unit_test(path_length_is_honoured),
 		cmocka_unit_test(name_constraint_of_an_upper_authority_binds_the_lower),
 		cmocka_unit_test(leaf_signed_by_the_root_itself_is_refused),

@@ -354,6 +354,38 @@ static void of_two_ports_on_one_cable_the_later_is_cut(void **)
 	assert_int_equal(a->out[RIG_LAN2].n, 0);
 }
 
+static void a_host_behind_a_cut_place_is_not_reached(void **)
+{
+	struct loop_known known = {0};
+	struct rte_mbuf *m = rig_frame(9, 7, 60, 1);
+
+	rules(a)->loop_cut = true;
+	assert_true(l2_tag_push(m, 100));
+	rig_in(a, 0, RIG_LAN2, &m, 1);
+	rig_learn(a);
+	rig_discard(&a->out[RIG_LAN]);
+	rig_discard(&a->out[RIG_WAN]);
+	m = rig_frame(7, 8, 60, 2);
+	rig_in(a, 0, RIG_LAN, &m, 1);
+	assert_int_equal(a->out[RIG_LAN2].n, 1);
+
+	rig_discard(&a->out[RIG_LAN2]);
+	probe(a);
+	l2_tag_pop(a->out[RIG_LAN2].m[0]);
+	cable(a, RIG_LAN2, a, RIG_LAN);
+	tick(a, &known, 0);
+	assert_true(loop_cuts(&a->dp.loop, fdb_dst(FDB_LAN, 1), RIG_SEGMENT));
+	m = rig_frame(7, 8, 60, 3);
+	rig_in(a, 0, RIG_LAN, &m, 1);
+	assert_int_equal(rig_drops(a, DROP_LOOP), 1);
+	m = rig_frame(7, 6, 60, 4);
+	rig_in(b, 0, RIG_LAN, &m, 1);
+	rig_carry(b, a, 0);
+	assert_int_equal(rig_drops(a, DROP_LOOP), 2);
+	assert_int_equal(a->out[RIG_LAN2].n, 0);
+	assert_int_equal(a->out[RIG_WAN].n, 0);
+}
+
 static void a_cut_takes_nothing_from_the_flood_of_segment_zero(void **)
 {
 	struct rte_mbuf *m = rig_frame(9, 8, 60, 1);
@@ -434,6 +466,7 @@ int main(void)
 		ON_RIG(spanning_tree_crosses_only_where_both_sides_forward_it),
 		ON_RIG(a_loop_by_way_of_a_peer_is_cut_and_joined_again),
 		ON_RIG(of_two_ports_on_one_cable_the_later_is_cut),
+		ON_RIG(a_host_behind_a_cut_place_is_not_reached),
 		ON_RIG(a_cut_takes_nothing_from_the_flood_of_segment_zero),
 		ON_RIG(a_probe_that_is_forged_altered_or_old_cuts_nothing),
 		ON_RIG(probes_do_not_circle),

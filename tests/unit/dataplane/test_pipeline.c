@@ -500,6 +500,13 @@ static void a_peer_cannot_use_an_address_bound_to_the_lan(void **)
 	rig_carry(p.a, p.b, 0);
 	assert_int_equal(rig_drops(p.b, DROP_SOURCE_BOUND), 2);
 	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	// Who shares a packet with such a frame does not go with it.
+	lan_frame(p.a, HOST_B, HOST_A, 60, 3);
+	lan_frame(p.a, HOST_B, 0x77, 60, 4);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(rig_drops(p.b, DROP_SOURCE_BOUND), 3);
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
+	assert_true(rig_frame_is(p.b->out[RIG_LAN].m[0], HOST_B, 0x77, 60, 4));
 	pair_free(&p);
 }
 
@@ -776,6 +783,13 @@ static void a_tag_does_not_lead_into_another_segments_vlan(void **)
 	assert_int_equal(p.b->out[RIG_LAN].n, 0);
 	assert_int_equal(rig_drops(p.b, DROP_VLAN_FILTER), 3);
 
+	frame[15] = 0; // a priority alone leads nowhere
+	m = rig_bytes(frame, sizeof(frame));
+	rig_in(p.a, 0, RIG_LAN, &m, 1);
+	rig_carry(p.a, p.b, 0);
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
+	rig_discard(&p.b->out[RIG_LAN]);
+
 	frame[15] = 21; // nobody's: it belongs to the rest of the port
 	m = rig_bytes(frame, sizeof(frame));
 	rig_in(p.a, 0, RIG_LAN, &m, 1);
@@ -798,6 +812,25 @@ static void lan_ports_of_a_segment_are_switched_between_each_other(void **)
 	lan_frame(p.a, HOST_A, 0x78, 60, 2); // to a host on the same attachment
 	assert_int_equal(rig_drops(p.a, DROP_HAIRPIN), 1);
 	assert_int_equal(p.a->out[RIG_WAN].n, 0);
+	pair_free(&p);
+}
+
+static void a_frame_without_room_for_its_tag_is_dropped(void **)
+{
+	struct pair p = pair_new();
+	struct rte_mbuf *m = rig_frame(0x77, HOST_A, 60, 2), *known = rig_frame(9, 0x77, 60, 1);
+	uint64_t before;
+
+	assert_true(l2_tag_push(known, 100));
+	rig_in(p.a, 0, RIG_LAN2, &known, 1);
+	rig_learn(p.a);
+	before = rig_all_drops(p.a);
+	memmove(m->buf_addr, rte_pktmbuf_mtod(m, void *), m->data_len);
+	m->data_off = 0;
+	rig_in(p.a, 0, RIG_LAN, &m, 1);
+	assert_int_equal(rig_drops(p.a, DROP_TX_HEADROOM), 1);
+	assert_int_equal(rig_all_drops(p.a), before + 1);
+	assert_int_equal(p.a->out[RIG_LAN2].n, 0);
 	pair_free(&p);
 }
 
@@ -942,6 +975,7 @@ int main(void)
 		cmocka_unit_test(vlan_tags_cross_untouched_and_mapped_ones_are_swapped),
 		cmocka_unit_test(a_tag_does_not_lead_into_another_segments_vlan),
 		cmocka_unit_test(lan_ports_of_a_segment_are_switched_between_each_other),
+		cmocka_unit_test(a_frame_without_room_for_its_tag_is_dropped),
 		cmocka_unit_test(a_rekey_loses_nothing_and_the_client_follows_the_first_new_packet),
 		cmocka_unit_test(a_transmit_key_is_never_installed_twice),
 		cmocka_unit_test(a_refused_install_forgets_nothing),
