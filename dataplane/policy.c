@@ -38,7 +38,6 @@ static const struct sandbox_call every[] = {
 	SANDBOX_CALL_IF(mmap, SANDBOX_NO_EXEC),
 	SANDBOX_CALL(munmap),
 	SANDBOX_CALL(brk),
-	SANDBOX_CALL(sched_yield),
 	SANDBOX_CALL(futex),
 	SANDBOX_CALL(getrandom),
 	SANDBOX_CALL(clock_gettime), // where the vDSO cannot

@@ -178,16 +178,6 @@ static void wait_for_work(struct worker_rt *rt)
 	rt->w.stats->sleeps++;
 }
 
-// A worker that never sleeps still gives way: where somebody else wants its CPU, be it the very
-// program whose frames it waits for, spinning on would only make it wait for longer.
-static void be_idle(struct worker_rt *rt)
-{
-	if (rt->adaptive)
-		wait_for_work(rt);
-	else
-		sched_yield();
-}
-
 static int worker_main(void *arg)
 {
 	struct worker_rt *rt = arg;
@@ -210,8 +200,10 @@ static int worker_main(void *arg)
 			stats->idle_rounds++;
 		if ((++stats->rounds & WORKER_CONTROL_MASK) == 0 || n == 0)
 			worker_control(rt);
-		if (n == 0 && rt->w.now_ns - rt->busy_at_ns > WORKER_SPIN_NS)
-			be_idle(rt);
+		// A worker that is to be busy does not even yield: whoever wants its CPU has a fair
+		// share of it from the kernel, and each yield would give away a whole slice more.
+		if (rt->adaptive && n == 0 && rt->w.now_ns - rt->busy_at_ns > WORKER_SPIN_NS)
+			wait_for_work(rt);
 	}
 	worker_control(rt);
 	fdb_reader_offline(rt->w.dp->fdb, rt->w.id);

@@ -16,7 +16,7 @@ struct worker_rt;
 
 // How often rings and timers are looked at while frames flow: every so many rounds.
 #define WORKER_CONTROL_MASK 15
-// Spin this long after the last frame; then wait (adaptive), or give way (busy).
+// Spin this long after the last frame, then wait (adaptive).
 #define WORKER_SPIN_NS      30000
 
 // Make worker `id` with its tables; ports and queues are given afterwards by workers_wire().
