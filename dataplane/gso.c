@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/gso.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
@@ -14,6 +15,8 @@
 #define TAGS_MAX       2
 #define TAG_BYTES      4
 #define EXTENSIONS_MAX 4
+#define ROUTE_HOME     2 // routing headers: of RFC 6275
+#define ROUTE_SEGMENTS 4 // and of RFC 8754
 
 // ---------------------------------------------------------------- headers
 
@@ -36,7 +39,7 @@ static bool find_l3(const uint8_t *frame, uint32_t bytes, struct gso *g)
 }
 
 static bool find_l4_ipv4(
-	const uint8_t *ip, uint32_t bytes, uint32_t *ret_header, uint8_t *ret_proto)
+	const uint8_t *ip, uint32_t bytes, struct gso *g, uint32_t *ret_header, uint8_t *ret_proto)
 {
 	const struct rte_ipv4_hdr *h = (const struct rte_ipv4_hdr *)ip;
 
@@ -44,6 +47,7 @@ static bool find_l4_ipv4(
 		return false;
 	*ret_header = (h->version_ihl & 15) * 4u;
 	*ret_proto = h->next_proto_id;
+	g->to = g->l3 + offsetof(struct rte_ipv4_hdr, dst_addr);
 	return *ret_header >= sizeof(*h) && rte_be_to_cpu_16(h->total_length) == bytes &&
 	       (h->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) ==
 		       0;
@@ -55,11 +59,24 @@ static bool is_extension(uint8_t proto)
 	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS;
 }
 
+// Where a routing header at `at` has the last address that the packet is to come to, which is the
+// one that checksums cover (RFC 8200 §8.1): both kinds that are in use have it first.
+static bool find_last_hop(const uint8_t *ip, uint32_t at, uint32_t bytes, uint32_t *ret_to)
+{
+	uint8_t kind = ip[at + 2], left = ip[at + 3];
+
+	if (left == 0)
+		return true; // it has come there
+	*ret_to = at + 8;
+	return (kind == ROUTE_HOME || kind == ROUTE_SEGMENTS) && ip[at + 1] >= 2 &&
+	       bytes >= at + 8 + 16;
+}
+
 static bool find_l4_ipv6(
-	const uint8_t *ip, uint32_t bytes, uint32_t *ret_header, uint8_t *ret_proto)
+	const uint8_t *ip, uint32_t bytes, struct gso *g, uint32_t *ret_header, uint8_t *ret_proto)
 {
 	const struct rte_ipv6_hdr *h = (const struct rte_ipv6_hdr *)ip;
-	uint32_t at = sizeof(*h);
+	uint32_t at = sizeof(*h), to = offsetof(struct rte_ipv6_hdr, dst_addr);
 	uint8_t proto;
 
 	if (bytes < sizeof(*h) || ip[0] >> 4 != 6 ||
@@ -69,9 +86,12 @@ static bool find_l4_ipv6(
 	for (unsigned i = 0; is_extension(proto); i++) {
 		if (i == EXTENSIONS_MAX || bytes < at + 8)
 			return false;
+		if (proto == IPPROTO_ROUTING && !find_last_hop(ip, at, bytes, &to))
+			return false;
 		proto = ip[at];
 		at += 8u + ip[at + 1] * 8u;
 	}
+	g->to = (uint16_t)(g->l3 + to);
 	*ret_header = at;
 	*ret_proto = proto;
 	return true;
@@ -100,7 +120,7 @@ bool gso_parse(const uint8_t *frame, uint32_t bytes, uint16_t size, struct gso *
 	if (size == 0 || bytes > UINT16_MAX || !find_l3(frame, bytes, &g))
 		return false;
 	ip_bytes = bytes - g.l3;
-	if (!(g.ipv6 ? find_l4_ipv6 : find_l4_ipv4)(frame + g.l3, ip_bytes, &header, &proto) ||
+	if (!(g.ipv6 ? find_l4_ipv6 : find_l4_ipv4)(frame + g.l3, ip_bytes, &g, &header, &proto) ||
 		header > ip_bytes || (proto != IPPROTO_TCP && proto != IPPROTO_UDP))
 		return false;
 	g.l4 = g.l3 + header;
@@ -124,11 +144,12 @@ static uint32_t fold(uint32_t sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-// The pseudo-header of RFC 793 and RFC 8200 §8.1 over `bytes` of TCP or UDP. The addresses are the
-// last of the fixed header in both families.
-static uint32_t pseudo_sum(const uint8_t *ip, const struct gso *g, uint32_t bytes)
+// The pseudo-header of RFC 793 and RFC 8200 §8.1 over `bytes` of TCP or UDP.
+static uint32_t pseudo_sum(const uint8_t *frame, const struct gso *g, uint32_t bytes)
 {
-	uint32_t sum = g->ipv6 ? rte_raw_cksum(ip + 8, 32) : rte_raw_cksum(ip + 12, 8);
+	const uint8_t *from = frame + g->l3 + (g->ipv6 ? 8 : 12);
+	unsigned address = g->ipv6 ? 16 : 4;
+	uint32_t sum = rte_raw_cksum(from, address) + rte_raw_cksum(frame + g->to, address);
 
 	sum += rte_cpu_to_be_16((uint16_t)bytes);
 	sum += rte_cpu_to_be_16(g->udp ? IPPROTO_UDP : IPPROTO_TCP);
@@ -137,7 +158,7 @@ static uint32_t pseudo_sum(const uint8_t *ip, const struct gso *g, uint32_t byte
 
 void gso_checksum_begin(uint8_t *frame, uint32_t bytes, const struct gso *g)
 {
-	uint16_t sum = fold(pseudo_sum(frame + g->l3, g, bytes - g->l4));
+	uint16_t sum = fold(pseudo_sum(frame, g, bytes - g->l4));
 
 	memcpy(frame + g->l4 + gso_checksum_offset(g), &sum, sizeof(sum));
 }

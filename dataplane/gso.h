@@ -17,6 +17,7 @@
 // What the headers of a super-frame say: offsets from its first byte.
 struct gso {
 	uint16_t l3;       // IP header
+	uint16_t to;       // destination address that the checksum covers
 	uint16_t l4;       // TCP or UDP header
 	uint16_t payload;  // behind all headers
 	uint16_t size;     // payload of each segment but the last
@@ -26,7 +27,8 @@ struct gso {
 };
 
 // Read and check a super-frame, as if hostile: Ethernet, at most two VLAN tags, IPv4 or IPv6 whose
-// length is the frame's, no fragment, TCP or UDP, at least two segments.
+// length is the frame's, no fragment, no routing header whose way is not known, TCP or UDP, at
+// least two segments.
 bool gso_parse(const uint8_t *frame, uint32_t bytes, uint16_t size, struct gso *ret_gso);
 
 // Length of the longest segment, Ethernet header and tags included.

@@ -8,6 +8,7 @@ import struct
 FIN, SYN, PSH, ACK, ECE, CWR = 0x01, 0x02, 0x08, 0x10, 0x40, 0x80
 ETH = bytes.fromhex('020000000002020000000001')
 IP4 = (bytes([192, 0, 2, 1]), bytes([198, 51, 100, 2]))
+VIA6 = bytes.fromhex('20010db8' + '00' * 11 + '77')
 IP6 = (bytes.fromhex('20010db8' + '00' * 11 + '01'), bytes.fromhex('20010db8' + '00' * 11 + '02'))
 
 
@@ -27,11 +28,11 @@ def pseudo(ips, proto, n):
     return ips[0] + ips[1] + struct.pack('!IBBBB', n, 0, 0, 0, proto)
 
 
-def frame(tags, ips, ext, ident, proto, l4):
+def frame(tags, ips, ext, kind, ident, proto, l4):
     b = ETH + tags
     if len(ips[0]) == 16:
         body = ext + l4
-        first = ext[0:1] and bytes([60]) or bytes([proto])
+        first = ext[0:1] and bytes([kind]) or bytes([proto])
         return b + b'\x86\xdd' + b'\x6a\x50\0\0' + struct.pack('!H', len(body)) + first + b'\x40' + ips[0] + ips[1] + body
     ihl = 5 + len(ext) // 4
     h = struct.pack('!BBHHHBBH', 0x40 | ihl, 0xb8, ihl * 4 + len(l4), ident & 0xffff, 0x4000, 64, proto, 0) + ips[0] + ips[1] + ext
@@ -54,7 +55,9 @@ def udp(ips, payload, whole):
     return h[:6] + struct.pack('!H', c) + payload
 
 
-def case(name, size, n, l4, tags=b'', ips=IP4, ext=b'', ident=0xfffe):
+def case(name, size, n, l4, tags=b'', ips=IP4, ext=b'', kind=60, via=None, ident=0xfffe):
+    # What is on its way by `via` has that address in its header; checksums cover the last one.
+    way = (ips[0], via or ips[1])
     payload = bytes((7 * i + (i >> 8)) & 0xff for i in range(n))
     proto = 17 if l4 == 'udp' else 6
     options = bytes.fromhex('0101080a0102030405060708')
@@ -65,12 +68,12 @@ def case(name, size, n, l4, tags=b'', ips=IP4, ext=b'', ident=0xfffe):
         flags = l4 if whole else l4 & ~(0 if first else CWR) & ~(0 if last else FIN | PSH)
         return tcp(ips, 0xfffff800 + at, flags, options, part, whole)
 
-    out = frame(tags, ips, ext, ident, proto, build(0, payload, True, True, True))
+    out = frame(tags, way, ext, kind, ident, proto, build(0, payload, True, True, True))
     print('%s.size (2) %s' % (name, struct.pack('<H', size).hex()))
     print('%s.super (%d) %s' % (name, len(out), out.hex()))
     for i, at in enumerate(range(0, n, size)):
         part = payload[at:at + size]
-        out = frame(tags, ips, ext, ident + i, proto, build(at, part, at == 0, at + size >= n, False))
+        out = frame(tags, way, ext, kind, ident + i, proto, build(at, part, at == 0, at + size >= n, False))
         print('%s.%d (%d) %s' % (name, i, len(out), out.hex()))
 
 
@@ -83,3 +86,7 @@ case('tcp6_tagged', 300, 601, ACK | PSH, ips=IP6, tags=bytes.fromhex('88a8006481
 case('tcp6_extension', 200, 500, ACK | PSH, ips=IP6, ext=bytes.fromhex('0600010400000000'))
 case('udp4', 201, 1000, 'udp')
 case('udp6', 200, 999, 'udp', ips=IP6)
+route = bytes.fromhex('06040401' + '01000000') + IP6[1] + VIA6
+case('tcp6_route', 200, 500, ACK | PSH, ips=IP6, ext=route, kind=43, via=VIA6)
+case('udp6_route', 200, 500, 'udp', ips=IP6, ext=bytes([17, 2, 2, 1, 0, 0, 0, 0]) + IP6[1], kind=43, via=VIA6)
+case('tcp6_arrived', 200, 500, ACK | PSH, ips=IP6, ext=route[:3] + b'\0' + route[4:], kind=43)

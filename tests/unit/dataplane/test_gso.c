@@ -48,6 +48,8 @@ static void a_super_frame_that_lies_is_refused(void **)
 		{"an IPv6 fragment header", "tcp6_extension", 20, 44, 0, -1},
 		{"IPv6 extensions without an end", "tcp6_extension", 54, 60, 0, -1},
 		{"an IPv6 extension beyond the frame", "tcp6_extension", 55, 255, 0, -1},
+		{"a routing header of another kind", "tcp6_route", 56, 3, 0, -1},
+		{"a routing header without an address", "tcp6_route", 55, 1, 0, -1},
 		{"a UDP length that is not the frame's", "udp4", 38, 0, 0, -1},
 		{"three VLAN tags", "tcp6_tagged", 20, 0x81, 0, -1},
 	};
@@ -171,7 +173,7 @@ static void a_checksum_left_open_is_completed(void **)
 	uint32_t bytes = vector("udp4.4", want, sizeof(want));
 
 	memcpy(frame, want, bytes);
-	g = (struct gso){.l3 = 14, .l4 = 34, .udp = true};
+	g = (struct gso){.l3 = 14, .to = 30, .l4 = 34, .udp = true};
 	gso_checksum_begin(frame, bytes, &g);
 	assert_memory_not_equal(frame, want, bytes);
 	assert_true(gso_checksum_complete(frame, bytes, 34, 6));

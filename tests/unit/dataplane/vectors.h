@@ -20,7 +20,8 @@
 #endif
 
 static const char *const vector_cases[] = {"tcp4", "tcp4_exact", "tcp4_options", "tcp6",
-	"tcp6_tagged", "tcp6_extension", "udp4", "udp6"};
+	"tcp6_tagged", "tcp6_extension", "tcp6_route", "tcp6_arrived", "udp4", "udp6",
+	"udp6_route"};
 #define VECTOR_CASES (sizeof(vector_cases) / sizeof(vector_cases[0]))
 
 // Returns the length; 0 when there is none of this name.
