@@ -474,6 +474,7 @@ static int open_ethdev(const struct config_port *cfg, struct rte_mempool *pool, 
 			port->dpdk_port, (struct rte_ether_addr *)(uintptr_t)cfg->mac);
 	if (rte_eth_macaddr_get(port->dpdk_port, &mac) == 0)
 		memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
+	port->missed = port_eth_missed;
 	port->rx = port_eth_rx;
 	port->tx = port_eth_tx;
 	return 0;

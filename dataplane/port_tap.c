@@ -51,6 +51,7 @@ struct tap_queue {
 	struct rte_mbuf *small;
 	struct rte_mbuf *super;
 	uint8_t *segment; // one, on its way to a kernel that takes no UDP super-frames
+	uint64_t cut;     // frames too long for `small`, where there is no `super`
 };
 
 struct tap_port {
@@ -109,6 +110,7 @@ static uint16_t tap_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint
 {
 	const struct tap_port *t = p->ctx;
 	struct tap_queue *q = &((struct tap_port *)p->ctx)->queue[queue];
+	bool super = t->super_pool != NULL;
 	uint32_t total = 0;
 	uint16_t got = 0;
 
@@ -116,22 +118,37 @@ static uint16_t tap_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint
 		struct virtio_net_hdr h = {0};
 		struct iovec iov[3] = {
 			{&h, sizeof(h)},
-			{rte_pktmbuf_mtod(q->small, void *), t->frame_bytes},
+			// One byte more tells what is cut: an interface's MTU may be raised.
+			{rte_pktmbuf_mtod(q->small, void *), t->frame_bytes + (super ? 0u : 1u)},
 		};
 		ssize_t bytes;
 
-		if (q->super != NULL)
+		if (super)
 			iov[2] = (struct iovec){
 				rte_pktmbuf_mtod_offset(q->super, void *, t->frame_bytes),
 				PKT_SUPER_MAX - t->frame_bytes};
-		bytes = readv(q->fd, iov, q->super != NULL ? 3 : 2);
-		if (bytes < (ssize_t)sizeof(h))
+		bytes = readv(q->fd, iov, super ? 3 : 2) - (ssize_t)sizeof(h);
+		if (bytes < 0)
 			break;
-		m[got] = take_buffer(t, q, (uint32_t)bytes - sizeof(h));
-		finish(&h, m[got]);
-		total += m[got++]->data_len;
+		total += (uint32_t)bytes;
+		if (!super && bytes > t->frame_bytes) {
+			__atomic_store_n(&q->cut, q->cut + 1, __ATOMIC_RELAXED);
+			continue;
+		}
+		m[got] = take_buffer(t, q, (uint32_t)bytes);
+		finish(&h, m[got++]);
 	}
 	return got;
+}
+
+static uint64_t tap_missed(const struct port *p)
+{
+	const struct tap_port *t = p->ctx;
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < t->n; i++)
+		total += __atomic_load_n(&t->queue[i].cut, __ATOMIC_RELAXED);
+	return total;
 }
 
 // ---------------------------------------------------------------- send
@@ -330,6 +347,7 @@ int port_tap_open(const struct tap_options *o, struct port *port, int *fds, char
 	memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
 	port->rx = tap_rx;
 	port->tx = tap_tx;
+	port->missed = tap_missed;
 	port->super = o->super_pool != NULL;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -201,6 +202,22 @@ static uint16_t udp_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint
 			next_message(q);
 	}
 	return got;
+}
+
+// What came while the socket's buffer was full.
+static uint64_t udp_missed(const struct port *p)
+{
+	const struct udp_port *u = p->ctx;
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < u->n; i++) {
+		uint32_t info[SK_MEMINFO_VARS] = {0};
+		socklen_t bytes = sizeof(info);
+
+		if (getsockopt(u->queue[i].fd, SOL_SOCKET, SO_MEMINFO, info, &bytes) == 0)
+			total += info[SK_MEMINFO_DROPS];
+	}
+	return total;
 }
 
 // ---------------------------------------------------------------- send
@@ -498,6 +515,7 @@ int port_udp_open(const struct config_port *cfg, struct rte_mempool *pool, struc
 		rt->queue_fd[i] = u->queue[i].fd;
 	port->rx = udp_rx;
 	port->tx = udp_tx;
+	port->missed = udp_missed;
 	memcpy(port->mac, our_mac, sizeof(port->mac));
 	return 0;
 }

@@ -138,10 +138,9 @@ void stats_collect(struct runtime *rt)
 
 	for (unsigned i = 0; i < rt->dp.n_ports; i++) {
 		uint64_t counters[XDP_COUNTERS_N];
-		struct rte_eth_stats eth;
+		const struct port *port = &rt->dp.port[i];
 
-		if (rte_eth_stats_get(rt->dp.port[i].dpdk_port, &eth) == 0)
-			store(&row->port[i].rx_missed, eth.imissed + eth.rx_nombuf);
+		store(&row->port[i].rx_missed, port->missed(port));
 		if (xdp_counters_read(&rt->port[i].xdp, counters) < 0)
 			continue;
 		has_xdp = true;

@@ -137,6 +137,13 @@ uint16_t port_eth_tx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16
 	return rte_eth_tx_burst(p->dpdk_port, queue, m, n);
 }
 
+uint64_t port_eth_missed(const struct port *p)
+{
+	struct rte_eth_stats eth;
+
+	return rte_eth_stats_get(p->dpdk_port, &eth) == 0 ? eth.imissed + eth.rx_nombuf : 0;
+}
+
 static void flush(struct worker *w, struct port_tx *tx)
 {
 	struct stats_port *stats = &w->stats->port[tx->port->idx];

@@ -53,12 +53,14 @@ struct port { // written at start
 	bool super; // takes super-frames
 	port_burst_fn rx;
 	port_burst_fn tx;
-	void *ctx; // of rx and tx
+	uint64_t (*missed)(const struct port *p); // frames lost before rx; any thread
+	void *ctx;                                // of these
 };
 
-// port_eth_rx() and port_eth_tx() are these for an ethdev.
+// These are for an ethdev.
 uint16_t port_eth_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n);
 uint16_t port_eth_tx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint16_t n);
+uint64_t port_eth_missed(const struct port *p);
 
 struct port_rx { // one receive queue that a worker polls
 	struct port *port;
