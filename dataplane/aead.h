@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rte_prefetch.h>
+
 #define AEAD_KEY_BYTES   32
 #define AEAD_NONCE_BYTES 12
 #define AEAD_TAG_BYTES   16
@@ -31,6 +33,21 @@ struct aead; // one per worker
 struct aead_key {
 	alignas(64) uint8_t bytes[1024];
 };
+
+// A hint for the caches: a packet of so many bytes will be sealed or opened. Round keys are at the
+// beginning; of the hash key's powers, the first at the very end, one is read for each 16 bytes.
+static inline void aead_key_fetch(const struct aead_key *key, unsigned bytes)
+{
+	unsigned powers = 16 * (bytes / 16 + 4);
+	unsigned at = 0;
+
+	for (; at < 256; at += 64)
+		rte_prefetch0(key->bytes + at);
+	if (powers < sizeof(key->bytes) - 256)
+		at = (sizeof(key->bytes) - powers) / 64 * 64;
+	for (; at < sizeof(key->bytes); at += 64)
+		rte_prefetch0(key->bytes + at);
+}
 
 // One packet to seal or open: 16 bytes of associated data directly before `data`, the tag directly
 // behind it. Sealing reads the plaintext at `src`, which may be `data` itself or lie elsewhere
@@ -73,5 +90,5 @@ bool aead_seal(struct aead *a, uint8_t cipher, const struct aead_op *o);
 // Open one packet in place. Returns whether it is authentic; the plaintext of one that is not is
 // noise and must not be used.
 bool aead_open(struct aead *a, uint8_t cipher, const struct aead_op *o);
-// Ends a burst: wipes what the last packet left behind, key stream among it.
+// Ends a burst of all peers' packets: wipes what the last one left behind, key stream among it.
 void aead_forget(struct aead *a);

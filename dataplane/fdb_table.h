@@ -81,6 +81,7 @@ static inline unsigned fdb_bucket_match(const struct fdb_bucket *b, uint64_t key
 {
 	unsigned mask = 0;
 
+#pragma GCC unroll 4
 	for (unsigned i = 0; i < FDB_BUCKET_SLOTS; i++)
 		mask |= (unsigned)(fdb_slot_key(&b->slot[i]) == key) << i;
 	return mask;

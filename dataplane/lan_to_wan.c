@@ -5,6 +5,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/aead.h"
 #include "dataplane/flood.h"
 #include "dataplane/l2.h"
 #include "dataplane/stage.h"
@@ -116,9 +117,6 @@ struct groups {
 static void groups_init(struct groups *g)
 {
 	g->n = 0;
-	g->now = 0;
-	g->slot[0] = NO_SESSION;
-	memset(g->find, 0, sizeof(g->find));
 }
 
 // The place of a slot in find[]: half the places stay free, so this ends.
@@ -131,38 +129,71 @@ static unsigned groups_place(const struct groups *g, uint32_t slot)
 	return at;
 }
 
-static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
+static void groups_begin(struct groups *g, uint32_t slot, uint8_t frame)
 {
-	if (unlikely(g->slot[g->now] != slot)) {
-		unsigned at = groups_place(g, slot);
+	g->now = g->n++;
+	g->slot[g->now] = slot;
+	g->first[g->now] = frame;
+	g->last[g->now] = frame;
+}
 
-		if (g->find[at] == 0) {
-			g->now = g->n;
-			g->find[at] = ++g->n;
-			g->slot[g->now] = slot;
-			g->first[g->now] = frame;
-			g->last[g->now] = frame;
-			return;
-		}
-		g->now = g->find[at] - 1;
+// Another group than the one added to last. find[] is made when there is a second: most bursts,
+// and those of one frame, are for one peer.
+static void groups_add_other(struct groups *g, uint32_t slot, uint8_t frame)
+{
+	unsigned at;
+
+	if (g->n == 1) {
+		memset(g->find, 0, sizeof(g->find));
+		g->find[groups_place(g, g->slot[0])] = 1;
 	}
+	at = groups_place(g, slot);
+	if (g->find[at] == 0) {
+		groups_begin(g, slot, frame);
+		g->find[at] = g->n;
+		return;
+	}
+	g->now = g->find[at] - 1;
 	g->next[g->last[g->now]] = frame;
 	g->last[g->now] = frame;
 }
 
+static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
+{
+	if (g->n == 0) {
+		groups_begin(g, slot, frame);
+	} else if (likely(g->slot[g->now] == slot)) {
+		g->next[g->last[g->now]] = frame;
+		g->last[g->now] = frame;
+	} else {
+		groups_add_other(g, slot, frame);
+	}
+}
+
+// What the first packet of a group will hold, at least.
+static unsigned group_bytes(const struct l2_batch *b, const struct groups *g, unsigned i)
+{
+	unsigned bytes = b->frame[g->first[i]].bytes;
+
+	return g->first[i] == g->last[i] ? bytes : 2 * bytes;
+}
+
 // With many peers, what each one's packet needs is in no near cache: its session is fetched two
 // turns ahead, its key, which the session leads to, one.
-static void fetch_ahead(struct worker *w, const struct groups *g, unsigned i)
+static void fetch_ahead(
+	struct worker *w, const struct l2_batch *b, const struct groups *g, unsigned i)
 {
 	const struct epoch *e;
 
-	if (i + 2 < g->n)
+	if (i + 2 < g->n) {
 		session_fetch(&w->sessions[g->slot[i + 2]]);
+		rte_prefetch0(&w->session_stats[g->slot[i + 2]]);
+	}
 	if (i + 1 >= g->n)
 		return;
 	e = session_tx_epoch(&w->sessions[g->slot[i + 1]]);
 	if (e != NULL && e->tx != NULL)
-		lane_tx_fetch(e->tx);
+		lane_tx_fetch(e->tx, group_bytes(b, g, i + 1));
 }
 
 static void send_groups(struct worker *w, struct l2_batch *b, struct groups *g)
@@ -172,7 +203,7 @@ static void send_groups(struct worker *w, struct l2_batch *b, struct groups *g)
 	for (unsigned i = 0; i < g->n; i++) {
 		unsigned n = 0;
 
-		fetch_ahead(w, g, i);
+		fetch_ahead(w, b, g, i);
 		for (uint8_t at = g->first[i];; at = g->next[at]) {
 			f[n++] = &b->frame[at];
 			if (at == g->last[i])
@@ -262,6 +293,10 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 
 	if (unlikely(loop_any(&w->dp->loop)))
 		l2_drop_cut(w, b);
+	for (unsigned i = 1; i < b->n; i++) {
+		if (b->to[i] != b->to[i - 1] && fdb_dst_where(b->to[i]) == FDB_PEER)
+			rte_prefetch0(&w->sessions[fdb_dst_idx(b->to[i])]);
+	}
 	groups_init(&g);
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t idx = fdb_dst_idx(b->to[i]);
@@ -289,6 +324,7 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 	}
 	send_groups(w, b, &g);
 	flood(w, b, flooded, n_flooded);
+	aead_forget(w->aead);
 }
 
 void lan_to_wan_batch(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)

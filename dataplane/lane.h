@@ -74,19 +74,18 @@ static inline void lane_packet_header(
 	op->key = &lane->key;
 }
 
-// Hints for the caches: what sealing reads, and what opening a packet of this counter does. A short
-// packet needs the two ends of the key, a long one all of it.
-static inline void lane_tx_fetch(const struct lane_tx *lane)
+// Hints for the caches: what sealing so many bytes reads, and what opening a packet of this counter
+// and so many bytes does.
+static inline void lane_tx_fetch(const struct lane_tx *lane, unsigned bytes)
 {
-	for (unsigned at = 0; at < sizeof(*lane); at += 64)
-		rte_prefetch0((const uint8_t *)lane + at);
+	rte_prefetch0(lane);
+	aead_key_fetch(&lane->key, bytes);
 }
 
-static inline void lane_rx_fetch(const struct lane_rx *lane, uint64_t counter)
+static inline void lane_rx_fetch(const struct lane_rx *lane, uint64_t counter, unsigned bytes)
 {
 	rte_prefetch0(lane);
 	rte_prefetch0(&lane->replay);
 	rte_prefetch0(&lane->replay.word[counter / REPLAY_WORD_BITS % REPLAY_WORDS]);
-	for (unsigned at = 0; at < sizeof(lane->key); at += 64)
-		rte_prefetch0(lane->key.bytes + at);
+	aead_key_fetch(&lane->key, bytes);
 }

@@ -16,12 +16,13 @@
 
 // A path ready to send on: its header with all but lengths, DSCP and checksums filled in.
 struct outer_path {
-	uint8_t header[62];
+	// 16 bytes, and 42 of header: a line is all that sending and receiving over IPv4 read
+	uint64_t source_key;  // what outer_source_key() gives for a datagram that came by this path
+	uint32_t sum;         // IPv4: header checksum so far
+	uint16_t mtu;         // largest IP packet
 	uint8_t header_bytes; // OUTER_IPV4_BYTES or OUTER_IPV6_BYTES; 0 when there is no path
 	uint8_t port_idx;
-	uint16_t mtu;        // largest IP packet
-	uint32_t sum;        // IPv4: header checksum so far
-	uint64_t source_key; // what outer_source_key() gives for a datagram that came by this path
+	uint8_t header[62];
 	struct path_desc desc;
 };
 

@@ -38,7 +38,9 @@ int session_table_create(struct worker *w, uint32_t n)
 	};
 
 	snprintf(name, sizeof(name), "tags%u.%u", w->id, serial++);
-	w->sessions = calloc(n, sizeof(*w->sessions));
+	w->sessions = aligned_alloc(alignof(struct session), n * sizeof(*w->sessions));
+	if (w->sessions != NULL)
+		memset(w->sessions, 0, n * sizeof(*w->sessions));
 	w->tags = rte_hash_create(&hp);
 	if (w->sessions == NULL || w->tags == NULL) {
 		session_table_destroy(w);

@@ -7,7 +7,10 @@
 // every field as if hostile and change nothing when they refuse. Floor 3.
 #pragma once
 
+#include <assert.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_prefetch.h>
@@ -26,7 +29,7 @@ struct worker;
 #define SESSION_KEY_LIFE_NS 600000000000ull
 
 struct epoch {
-	uint32_t rx_key_id; // ours; 0: free
+	alignas(64) uint32_t rx_key_id; // ours; 0: free
 	uint32_t tx_key_id;
 	uint64_t deadline_ns; // CLOCK_BOOTTIME
 	uint64_t born_ns;
@@ -57,24 +60,29 @@ struct session_pair {
 };
 
 struct session {
-	// lines 0..1: read for every burst
+	// line 0: for every packet
 	bool exists;
 	uint8_t role;
 	uint8_t tx_epoch; // index; SESSION_EPOCHS when none: nothing can be sent
 	bool delivered;   // a frame of the peer has reached a LAN port
 	uint32_t mac_quota;
 	uint64_t segments[4]; // bit n: the peer belongs to segment n
+	uint64_t tx_at_ns;    // last packet this worker sent: for the keepalive
+	uint64_t rx_at_ns;    // last authentic packet this worker opened
+	// a line each, of which a packet needs one
 	struct epoch epoch[SESSION_EPOCHS];
-	struct outer_path path;
+	// a line for IPv4
+	alignas(64) struct outer_path path;
 	// cold
-	uint64_t tx_at_ns; // last packet this worker sent: for the keepalive
-	uint64_t rx_at_ns; // last authentic packet this worker opened
 	uint8_t peer_id[32];
 	struct bucket lane0;
 	struct bucket lane0_strange; // lane-0 packets from elsewhere than the path
 	struct session_pair pair[2];
 	void *runtime; // of path timers; the runtime's own
 };
+
+static_assert(offsetof(struct session, epoch) == 64, "line 0");
+static_assert(sizeof(struct epoch) == 64, "a line");
 
 static inline bool session_in_segment(const struct session *s, uint8_t segment)
 {
@@ -116,7 +124,7 @@ static inline struct epoch *session_tx_epoch(struct session *s)
 // A hint for the caches: what the frame path reads of a session.
 static inline void session_fetch(const struct session *s)
 {
-	for (unsigned at = 0; at < offsetof(struct session, tx_at_ns); at += 64)
+	for (unsigned at = 0; at <= offsetof(struct session, path); at += 64)
 		rte_prefetch0((const uint8_t *)s + at);
 }
 // Send under e from now on; the transmit key used so far is wiped.

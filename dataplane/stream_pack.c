@@ -235,7 +235,8 @@ static bool seal_in_place(struct packer *p, struct stream_frame *f, const struct
 // Whether one more frame's packets can be had; counts the drop when not.
 static bool can_send(struct packer *p, const struct stream_frame *f)
 {
-	unsigned packets = 2 + (head_bytes(f) + f->bytes) / (p->room - PKT_BLOCK_HDR_LEN);
+	unsigned bytes = head_bytes(f) + f->bytes, room = p->room - PKT_BLOCK_HDR_LEN;
+	unsigned packets = 2 + (bytes < room ? 0 : bytes / room); // a division is 20 cycles
 
 	// And one for the packet that is open, whose buffer is had but whose counter is not taken.
 	if (unlikely(p->lane->next + packets + 1 > LANE_HARD_LIMIT)) {
@@ -340,7 +341,6 @@ static void pack(struct packer *p, struct stream_frame *const *f, unsigned n)
 		i++;
 	}
 	packet_end(p);
-	aead_forget(p->w->aead);
 	stats->tx_frames += n - dropped;
 	stats->tx_bytes += bytes;
 	stats->drops += dropped;

@@ -461,8 +461,11 @@ static void fetch_session(struct worker *w, const struct rte_mbuf *m, const stru
 {
 	const struct pkt_data *h = peek(m, a);
 
-	if (h != NULL && pkt_key_slot(h->key_id) < w->dp->max_sessions)
-		session_fetch(&w->sessions[pkt_key_slot(h->key_id)]);
+	if (h == NULL || pkt_key_slot(h->key_id) >= w->dp->max_sessions)
+		return;
+	session_fetch(&w->sessions[pkt_key_slot(h->key_id)]);
+	rte_prefetch0(&w->session_stats[pkt_key_slot(h->key_id)].rx_frames);
+	rte_prefetch0(&w->session_stats[pkt_key_slot(h->key_id)].last_rx_ns);
 }
 
 static void fetch_lane(struct worker *w, const struct rte_mbuf *m, const struct arrival *a)
@@ -473,7 +476,7 @@ static void fetch_lane(struct worker *w, const struct rte_mbuf *m, const struct 
 	unsigned idx = h == NULL ? 0 : (h->lane - 1u) / w->dp->n_workers;
 
 	if (e != NULL && idx < e->n_rx && e->rx[idx] != NULL)
-		lane_rx_fetch(e->rx[idx], h->counter);
+		lane_rx_fetch(e->rx[idx], h->counter, m->data_len);
 }
 
 static void carry(struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n)
@@ -567,6 +570,7 @@ unsigned handoff_run(struct worker *w)
 		carry(w, h[i].port_idx, m, n_m);
 		i += n_m;
 	}
+	aead_forget(w->aead);
 	stream_expire(w);
 	return n;
 }
