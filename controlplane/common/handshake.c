@@ -111,15 +111,11 @@ static enum hs_status parse_field(
 	enum hs_field kind, const uint8_t *field, size_t len, struct der_list *ret)
 {
 	*ret = (struct der_list){.n = 1, .cert = {{.der = field, .len = len}}};
-	switch (kind) {
-	case HS_FIELD_LEAF:
+	if (kind == HS_FIELD_LEAF)
 		return len >= 1 && len <= PKT_LEAF_MAX ? HS_OK : HS_CERT_FIELD;
-	case HS_FIELD_KEY:
+	if (kind == HS_FIELD_KEY)
 		return len == 32 ? HS_OK : HS_CERT_FIELD;
-	case HS_FIELD_CHAIN:
-		return der_list_parse(field, len, ret) == 0 ? HS_OK : HS_CERT_FIELD;
-	}
-	return HS_CERT_FIELD;
+	return der_list_parse(field, len, ret) == 0 ? HS_OK : HS_CERT_FIELD;
 }
 
 // Certificate, signature and fin of the peer, in the order in which they cost.

@@ -141,6 +141,86 @@ static void a_slot_is_not_given_to_another_peer_before_it_is_deleted(void **)
 	assert_int_equal(session_set(a->w[0], &c), -EINVAL);
 }
 
+static void what_is_said_of_no_session_or_epoch_is_refused(void **)
+{
+	struct worker *w = a->w[0];
+	const uint32_t nobody[] = {SLOT + 1, w->dp->max_sessions};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct cmd_key k = key_of(2, 0, 1);
+		struct cmd_tags t = {.head.session = nobody[i], .n_tags = 1};
+		struct cmd_epoch e = {
+			.head.session = nobody[i], .rx_key_id = PKT_KEY_ID(nobody[i], 1)};
+		struct path_desc d = rig_path(a, b, 1400, 4);
+
+		k.head.session = nobody[i];
+		assert_int_equal(session_key_install(w, &k), -ENOENT);
+		assert_int_equal(session_tags_set(w, &t), -ENOENT);
+		assert_int_equal(session_tx_switch(w, &e), -ENOENT);
+		assert_int_equal(session_key_retire(w, &e), -ENOENT);
+		assert_int_equal(session_deadline_set(w, &e), -ENOENT);
+		assert_int_equal(session_path_use(w, nobody[i], &d), -ENOENT);
+		assert_int_equal(session_mtu_set(w, nobody[i], 1400), -ENOENT);
+		session_epoch_heard(w, nobody[i], e.rx_key_id);
+		session_expire(w, nobody[i]);
+		assert_null(session_get(w, nobody[i]));
+		// An epoch that this session does not have, and one that is another session's.
+		e.head.session = SLOT;
+		assert_int_equal(session_tx_switch(w, &e), -EINVAL);
+		assert_int_equal(session_key_retire(w, &e), -ENOENT);
+		assert_int_equal(session_deadline_set(w, &e), -ENOENT);
+	}
+	assert_int_equal(a->n_events, 0);
+}
+
+static void tags_that_make_no_sense_are_refused(void **)
+{
+	struct cmd_tags t = {.head.session = SLOT, .n_tags = 3};
+
+	t.set = 2;
+	assert_int_equal(session_tags_set(a->w[0], &t), -EINVAL);
+	t.set = 1;
+	t.n_tags = 4;
+	assert_int_equal(session_tags_set(a->w[0], &t), -EINVAL);
+	t.n_tags = 3;
+	t.role = 2;
+	assert_int_equal(session_tags_set(a->w[0], &t), -EINVAL);
+}
+
+// The first of two sessions with one tag keeps it.
+static void a_tag_of_another_session_is_left_to_it(void **)
+{
+	struct cmd_tags t = {.head.session = SLOT, .n_tags = 1, .tag = {{7}}};
+	struct cmd_session c = {.head.session = SLOT + 1, .mac_quota = 5, .peer_id = {9}};
+	struct worker *w = a->w[0];
+
+	assert_int_equal(session_tags_set(w, &t), 0);
+	assert_int_equal(session_set(w, &c), 0);
+	t.head.session = SLOT + 1;
+	assert_int_equal(session_tags_set(w, &t), 0);
+	assert_int_equal(w->sessions[SLOT].pair[0].n_tags, 1);
+	assert_int_equal(w->sessions[SLOT + 1].pair[0].n_tags, 0);
+}
+
+static void an_epoch_ends_at_its_deadline_and_no_other_does(void **)
+{
+	struct worker *w = a->w[0];
+	struct session *s = &w->sessions[SLOT];
+	struct cmd_key k = key_of(2, 0, 1);
+
+	k.deadline_ns = w->now_ns + 5 * SECOND;
+	assert_int_equal(session_key_install(w, &k), 0);
+	rig_clock(a, k.deadline_ns - 1);
+	session_expire(w, SLOT);
+	assert_non_null(session_epoch(s, k.rx_key_id));
+	rig_clock(a, k.deadline_ns);
+	session_expire(w, SLOT);
+	assert_null(session_epoch(s, k.rx_key_id));
+	assert_non_null(session_epoch(s, PKT_KEY_ID(SLOT, 1)));
+	assert_int_equal(a->n_events, 1);
+	assert_true(rig_had_event(a, EV_EXPIRED));
+}
+
 static void leaving_a_segment_ends_its_floods(void **)
 {
 	struct cmd_session c = {.head.session = SLOT, .mac_quota = 5};
@@ -509,6 +589,10 @@ int main(void)
 		T(a_key_lives_600_seconds_at_most_whatever_control_says),
 		T(a_fourth_epoch_takes_the_place_of_the_oldest_not_in_use),
 		T(a_slot_is_not_given_to_another_peer_before_it_is_deleted),
+		T(what_is_said_of_no_session_or_epoch_is_refused),
+		T(tags_that_make_no_sense_are_refused),
+		T(a_tag_of_another_session_is_left_to_it),
+		T(an_epoch_ends_at_its_deadline_and_no_other_does),
 		T(leaving_a_segment_ends_its_floods),
 		T(a_switch_to_an_epoch_without_a_key_is_refused),
 		T(a_switch_wipes_the_old_transmit_key_and_keeps_the_old_receive_key),

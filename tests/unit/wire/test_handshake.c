@@ -117,6 +117,12 @@ static void a_limit_above_the_buffers_is_cut_to_them(void **)
 	t.b.cfg.own_field = m;
 	t.b.cfg.own_field_len = PKT_HS_TCP_MAX_LEN - PKT_M2_MIN_LEN + 1;
 	assert_int_equal(try_m1(&r.m1, sizeof(r.m1)), HS_TOO_LONG);
+	t.b.cfg.own_field = t.b.cert;
+	t.b.cfg.own_field_len = sizeof(t.b.cert);
+	t.a.cfg.own_field = m;
+	t.a.cfg.own_field_len = PKT_HS_TCP_MAX_LEN - PKT_M3_MIN_LEN + 1;
+	run_to_m2(&r, &t);
+	assert_int_equal(try_m2(r.m2, r.m2_len), HS_TOO_LONG);
 }
 
 static void clocks_may_differ_by_one_slot(void **)
@@ -320,6 +326,17 @@ static void a_certificate_field_of_the_wrong_kind_is_refused(void **)
 	assert_int_equal(try_m2(r.m2, r.m2_len), HS_CERT_FIELD);
 }
 
+static void a_leaf_longer_than_any_may_be_is_refused(void **)
+{
+	static uint8_t leaf[PKT_LEAF_MAX + 1];
+
+	t.a.cfg.max_len = t.b.cfg.max_len = PKT_HS_TCP_MAX_LEN;
+	t.b.cfg.own_field = leaf;
+	t.b.cfg.own_field_len = sizeof(leaf);
+	run_to_m2(&r, &t);
+	assert_int_equal(try_m2(r.m2, r.m2_len), HS_CERT_FIELD);
+}
+
 // ---- secrets
 
 static void ephemerals_are_hedged(void **)
@@ -415,6 +432,7 @@ int main(void)
 		TEST(cookies_live_for_their_time_and_no_longer),
 		TEST(enrolment_proves_the_token_and_a_bare_key),
 		TEST(a_certificate_field_of_the_wrong_kind_is_refused),
+		TEST(a_leaf_longer_than_any_may_be_is_refused),
 		TEST(ephemerals_are_hedged),
 		TEST(nothing_secret_stays_in_a_spent_object),
 		TEST(every_status_has_a_sentence),

@@ -7,6 +7,7 @@
 
 #include "tests/unit/wire/handshake_support.h"
 
+// Points whose shared secret is zero with every private key (small order, and their non-canonical
 // twins).
 static const char *const low_order[] = {
 	"0000000000000000000000000000000000000000000000000000000000000000",
@@ -18,7 +19,7 @@ static const char *const low_order[] = {
 	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 };
 
-// way.
+// Whoever knows K_pair can repair the outer mac: what is inside must hold without it.
 static void no_altered_message_with_a_repaired_mac_is_accepted(void **)
 {
 	struct pkt_m1 m1;
