@@ -89,19 +89,29 @@ static int run_key_retire(struct worker_rt *rt, const struct cmd *c)
 	return c->epoch.reserved != 0 ? -EINVAL : session_key_retire(&rt->w, &c->epoch);
 }
 
-static int run_path(struct worker_rt *rt, const struct cmd *c)
+static int check_path(const struct worker_rt *rt, const struct path_desc *p)
 {
-	const struct path_desc *p = &c->path.path;
-
 	if (p->family != 4 && p->family != 6)
 		return -EINVAL;
 	if (p->port_idx >= rt->w.dp->n_ports || rt->w.dp->port[p->port_idx].role != LINK_ROLE_WAN)
 		return -ENODEV;
 	if (p->mtu < PKT_MTU_BASE || p->mtu > PKT_FRAME_MAX)
 		return -EMSGSIZE;
-	if (!all_zero(p->reserved, sizeof(p->reserved)))
-		return -EINVAL;
-	return keeper_path_set(rt, &c->path);
+	return all_zero(p->reserved, sizeof(p->reserved)) ? 0 : -EINVAL;
+}
+
+static int run_path(struct worker_rt *rt, const struct cmd *c)
+{
+	int err = check_path(rt, &c->path.path);
+
+	return err < 0 ? err : keeper_path_set(rt, &c->path);
+}
+
+static int run_path_try(struct worker_rt *rt, const struct cmd *c)
+{
+	int err = check_path(rt, &c->path.path);
+
+	return err < 0 ? err : keeper_path_try(rt, &c->path);
 }
 
 static int run_deadline(struct worker_rt *rt, const struct cmd *c)
@@ -156,6 +166,7 @@ static const struct cmd_rule rules[CMD_OP_MAX] = {
 	[CMD_PATH] = {sizeof(struct cmd_path), WHEN_RUNNING, true, run_path},
 	[CMD_DEADLINE] = {sizeof(struct cmd_epoch), WHEN_RUNNING, true, run_deadline},
 	[CMD_DUMP] = {sizeof(struct cmd_head), WHEN_ANY, false, run_dump},
+	[CMD_PATH_TRY] = {sizeof(struct cmd_path), WHEN_RUNNING, true, run_path_try},
 };
 
 static int run_one(struct worker_rt *rt, const struct cmd *c)

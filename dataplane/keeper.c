@@ -19,7 +19,7 @@
 #include "wire/drop.h"
 #include "wire/packet.h"
 
-#define CHALLENGES_MAX 2
+#define CHALLENGES_MAX 4
 #define AMPLIFICATION  3   // bytes to an unvalidated address, for each received (PROTOCOL.md §9)
 #define CHALLENGE_IP   128 // upper bound of a challenge's IP packet, for that account
 
@@ -172,13 +172,14 @@ static void challenge_send(struct worker_rt *rt, uint32_t slot, struct challenge
 }
 
 // Somebody who copies our peer's packets from elsewhere gets challenges, never the traffic.
-static void on_source(struct worker_rt *rt, struct keep *k, const struct note *note)
+static void challenge_open(struct worker_rt *rt, uint32_t slot, struct keep *k,
+	const struct path_desc *from, uint64_t rx_bytes)
 {
-	struct challenge *c = challenge_find(k, &note->path);
-	struct path_desc desc = note->path;
+	struct challenge *c = challenge_find(k, from);
+	struct path_desc desc = *from;
 
 	if (c != NULL) {
-		c->rx_bytes += note->wire_bytes;
+		c->rx_bytes += rx_bytes;
 		return;
 	}
 	for (unsigned i = 0; i < CHALLENGES_MAX && c == NULL; i++) {
@@ -193,8 +194,8 @@ static void on_source(struct worker_rt *rt, struct keep *k, const struct note *n
 		getrandom(c->data, sizeof(c->data), GRND_NONBLOCK) != sizeof(c->data))
 		return;
 	c->open = true;
-	c->rx_bytes = note->wire_bytes;
-	challenge_send(rt, note->slot, c);
+	c->rx_bytes = rx_bytes;
+	challenge_send(rt, slot, c);
 }
 
 static void challenges_visit(struct worker_rt *rt, uint32_t slot, struct keep *k)
@@ -211,14 +212,27 @@ static void challenges_visit(struct worker_rt *rt, uint32_t slot, struct keep *k
 	}
 }
 
+// Which one, wherever the answer comes from: it proves that the peer hears where the question went,
+// and a copy of it from elsewhere may be faster.
+static struct challenge *challenge_answered(struct keep *k, const struct note *note)
+{
+	for (unsigned i = 0; i < CHALLENGES_MAX; i++) {
+		struct challenge *c = &k->challenge[i];
+
+		if (c->open && note->bytes == sizeof(c->data) &&
+			memcmp(c->data, note->payload, sizeof(c->data)) == 0)
+			return c;
+	}
+	return NULL;
+}
+
 static void on_response(struct worker_rt *rt, struct keep *k, const struct note *note)
 {
-	struct challenge *c = challenge_find(k, &note->path);
+	struct challenge *c = challenge_answered(k, note);
 	struct note tell_note = {.kind = NOTE_PATH, .slot = note->slot};
 	uint16_t ceiling;
 
-	if (c == NULL || note->bytes != sizeof(c->data) ||
-		memcmp(c->data, note->payload, sizeof(c->data)) != 0) {
+	if (c == NULL) {
 		worker_drop(&rt->w, DROP_PATH_RESPONSE, 1);
 		return;
 	}
@@ -261,6 +275,18 @@ static void on_probe(struct worker_rt *rt, const struct note *note)
 	reply(rt, note, PKT_KIND_PROBE_ACK, ack, sizeof(ack));
 }
 
+// The answer goes to where the question came from, and by our path, too: it may have been a copy
+// that came first, and the true one is a replay then.
+static void on_challenge(struct worker_rt *rt, const struct note *note)
+{
+	const struct session *s = session_get(&rt->w, note->slot);
+
+	reply(rt, note, PKT_KIND_PATH_RESPONSE, note->payload, note->bytes);
+	if (s != NULL && s->path.header_bytes != 0 && !same_remote(&s->path.desc, &note->path))
+		(void)path_send(&rt->w, note->slot, NULL, PKT_KIND_PATH_RESPONSE, note->payload,
+			note->bytes, 0);
+}
+
 static void on_probe_ack(struct worker_rt *rt, struct keep *k, const struct note *note)
 {
 	if (note->bytes < PKT_PROBE_ACK_PAYLOAD_LEN || !k->has_path)
@@ -281,7 +307,7 @@ static void on_block(struct worker_rt *rt, struct keep *k, const struct note *no
 		break;
 	case PKT_KIND_PATH_CHALLENGE:
 		if (note->bytes == PKT_PATH_PAYLOAD_LEN)
-			reply(rt, note, PKT_KIND_PATH_RESPONSE, note->payload, note->bytes);
+			on_challenge(rt, note);
 		break;
 	case PKT_KIND_PATH_RESPONSE:
 		on_response(rt, k, note);
@@ -298,7 +324,7 @@ static void take_note(struct worker_rt *rt, const struct note *note)
 	switch (note->kind) {
 	case NOTE_SOURCE:
 		if (k != NULL)
-			on_source(rt, k, note);
+			challenge_open(rt, note->slot, k, &note->path, note->wire_bytes);
 		break;
 	case NOTE_BLOCK:
 		if (k != NULL)
@@ -403,6 +429,19 @@ int keeper_path_set(struct worker_rt *rt, const struct cmd_path *c)
 			use_mtu(rt, c->head.session, PKT_MTU_BASE);
 	}
 	k->has_path = true;
+	return 0;
+}
+
+int keeper_path_try(struct worker_rt *rt, const struct cmd_path *c)
+{
+	struct session *s = session_get(&rt->w, c->head.session);
+	struct keep *k = rt->keeper->keep[c->head.session];
+
+	if (s == NULL)
+		return -ENOENT;
+	// An M2 or M3 came from there, which pays for all tries.
+	if (k != NULL && !same_remote(&s->path.desc, &c->path))
+		challenge_open(rt, c->head.session, k, &c->path, CHALLENGE_IP);
 	return 0;
 }
 

@@ -36,6 +36,10 @@ void keeper_session_gone(struct worker_rt *rt, uint32_t slot);
 // one the home worker starts from the base and searches up to what control says it could be.
 int keeper_path_set(struct worker_rt *rt, const struct cmd_path *c);
 
+// Every worker: a handshake came about by way of another path than the session's. The home worker
+// challenges it; only the answer moves the session. errors: -ENOENT no session.
+int keeper_path_try(struct worker_rt *rt, const struct cmd_path *c);
+
 // Do what is due. Call it every KEEPER_TICK_NS.
 void keeper_tick(struct worker_rt *rt);
 

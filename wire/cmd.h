@@ -63,7 +63,9 @@ enum cmd_op {
 	CMD_PATH = 7,        // to every worker: the current path
 	CMD_DEADLINE = 8,    // to every worker: a new deadline for an epoch
 	CMD_DUMP = 9, // to every worker: answer with EV_SESSION for each home session, then EV_ACK
-	CMD_OP_MAX = 10,
+	CMD_PATH_TRY = 10, // to every worker: a handshake came about by way of this path; take it
+			   // for the session's if it answers a challenge
+	CMD_OP_MAX = 11,
 };
 
 struct cmd_head {
@@ -118,7 +120,7 @@ struct cmd_epoch { // CMD_TX_SWITCH, CMD_KEY_RETIRE, CMD_DEADLINE
 	uint64_t deadline_ns; // CMD_DEADLINE only, else 0
 };
 
-struct cmd_path {
+struct cmd_path { // CMD_PATH, CMD_PATH_TRY
 	struct cmd_head head;
 	struct path_desc path;
 };

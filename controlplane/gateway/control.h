@@ -50,10 +50,10 @@ struct gw_peer {
 	uint8_t psk[32];
 	struct own_intent intent;
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
+	uint64_t renew_pause_us;   // what to wait when the present intent brings nothing either
+	uint64_t renew_at_us;      // 0: not waiting for a connection
 	bool tags_dirty;           // the data-plane must hear of its pair keys
 	bool stale_intent;         // make a fresh one then
-	bool met_early;            // ours was shown to a peer whose own is not valid yet:
-	uint8_t early_hash[32];    // it serves with that one or not at all
 	bool hub_says_gone;        // its intent was withdrawn, according to the hub
 	struct intent_memory memory;
 	bool candidates_sent;       // under the newest pair key, on the present hub link
@@ -218,6 +218,7 @@ void sessions_install(struct gw_peer *gp, const struct epoch *e,
 void sessions_switch(struct gw_peer *gp, uint32_t rx_key_id);
 void sessions_retire(struct gw_peer *gp, uint32_t rx_key_id);
 void sessions_path(struct gw_peer *gp);
+void sessions_path_try(struct gw_peer *gp, const struct config_endpoint *to);
 void sessions_set(struct gw_peer *gp);
 void sessions_delete(struct gw_peer *gp);
 void sessions_tags(struct control *c); // publish all live tags

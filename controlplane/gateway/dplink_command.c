@@ -22,6 +22,7 @@ static const uint16_t cmd_bytes[CMD_OP_MAX] = {
 	[CMD_PATH] = sizeof(struct cmd_path),
 	[CMD_DEADLINE] = sizeof(struct cmd_epoch),
 	[CMD_DUMP] = sizeof(struct cmd_head),
+	[CMD_PATH_TRY] = sizeof(struct cmd_path),
 };
 
 // ------------------------------------------------------------------ groups

@@ -65,6 +65,11 @@ static void op_path(void *ctx, struct peer *p, const struct config_endpoint *to)
 	sessions_path(ctx);
 }
 
+static void op_path_try(void *ctx, struct peer *p, const struct config_endpoint *to)
+{
+	sessions_path_try(ctx, to);
+}
+
 static void op_tags(void *ctx, struct peer *p)
 {
 	struct gw_peer *gp = ctx;
@@ -133,6 +138,7 @@ const struct peer_ops peers_ops = {
 	.tx_switch = op_switch,
 	.retire = op_retire,
 	.path = op_path,
+	.path_try = op_path_try,
 	.tags = op_tags,
 	.changed = op_changed,
 	.closed = op_closed,
@@ -366,6 +372,7 @@ int peers_want(struct control *c, const char *name, const uint8_t segments[CONTR
 		memcpy(gp->segments, segments, CONTROL_SEGMENT_BYTES);
 	gp->runtime = true;
 	gp->withdrawn = false;
+	gp->renew_at_us = 0;
 	if (!gp->wanted) {
 		gp->wanted = true;
 		gp->sm.times = (struct peer_times){.wanted_us = control_now().mono_us};

@@ -17,6 +17,8 @@
 #define REFLEXIVE_OLD_US  90000000ull
 #define RENEW_EVERY_US    60000000ull
 #define REPUBLISH_US      2000000ull
+#define RENEW_INTENT_US   120000000ull // no connection comes of a match: make a fresh intent
+#define RENEW_MAX_US      3600000000ull
 #define DAY_S             86400u
 
 static int op_next_ts(void *ctx, uint64_t *ret_ts)
@@ -74,7 +76,6 @@ static int make_intent(struct control *c, struct gw_peer *gp)
 		return err;
 	}
 	gp->publish_after_us = clock_mono_us() + REPUBLISH_US;
-	gp->met_early = false;
 	// Its key must survive a restart between publishing and matching.
 	return state_save(c);
 }
@@ -155,6 +156,36 @@ static void renew_stale(struct control *c, struct gw_peer *gp)
 	hubclient_publish(c, gp);
 }
 
+static bool is_fruitless(const struct gw_peer *gp)
+{
+	const struct peer_pairing *newest = &gp->sm.pairing[gp->sm.newest];
+
+	if (gp->sm.state == PEER_UP)
+		return gp->sm.path_suspect || (newest->live && !newest->proven);
+	return gp->sm.state == PEER_CONNECTING || gp->intent.consumed;
+}
+
+// An intent serves one match, but which one it was may be seen differently at both ends: a clock
+// was wrong, or a match went lost with the control that took it. Then each holds a pair key that
+// the other does not have; fresh intents on both sides bring them together.
+static void renew_fruitless(struct control *c, struct gw_peer *gp)
+{
+	uint64_t now = clock_mono_us();
+
+	if (!is_fruitless(gp)) {
+		gp->renew_at_us = 0;
+	} else if (gp->renew_at_us == 0) {
+		gp->renew_pause_us = RENEW_INTENT_US;
+		gp->renew_at_us = now + gp->renew_pause_us;
+	} else if (now >= gp->renew_at_us) {
+		if (gp->renew_pause_us < RENEW_MAX_US)
+			gp->renew_pause_us *= 2;
+		gp->renew_at_us = now + gp->renew_pause_us;
+		gp->stale_intent = true;
+	}
+	renew_stale(c, gp);
+}
+
 static void take_match(struct control *c, const struct record_match *match)
 {
 	struct peer_now now = control_now();
@@ -188,15 +219,10 @@ static void take_match(struct control *c, const struct record_match *match)
 	judge.psk = gp->has_psk ? gp->psk : NULL;
 	judge.needs_psk = gp->needs_psk;
 	refusal = intent_judge(&judge, match, &pairing, &memory, &why);
-	if (refusal == INTENT_REFUSE_NOT_YET && !gp->met_early) {
-		gp->met_early = true;
-		memcpy(gp->early_hash, match->theirs_hash, sizeof(gp->early_hash));
-	}
-	// The peer used ours up with the one that was too early, and will not see it again.
-	if (refusal == INTENT_ACCEPTED && gp->met_early &&
-		memcmp(gp->early_hash, match->theirs_hash, sizeof(gp->early_hash)) != 0) {
-		sodium_memzero(&pairing, sizeof(pairing));
-		refusal = INTENT_REFUSE_CONSUMED;
+	// To the peer, whose clock is ahead of ours, ours has served its match.
+	if (refusal == INTENT_REFUSE_NOT_YET) {
+		intent_consume(&gp->intent);
+		state_mark(c);
 	}
 	// One that we have replaced since; the hub has the present one, or will when we connect.
 	if (refusal == INTENT_REFUSE_OTHER)
@@ -207,6 +233,12 @@ static void take_match(struct control *c, const struct record_match *match)
 		// The same match again is no news; another one asks for a fresh intent of ours.
 		if (have->live && memcmp(have->theirs_hash, match->theirs_hash, 32) == 0)
 			return;
+		gp->stale_intent = true;
+		renew_stale(c, gp);
+		return;
+	}
+	// Theirs served us already, and will us no more: they need to see another of ours.
+	if (refusal == INTENT_REFUSE_USED && is_fruitless(gp)) {
 		gp->stale_intent = true;
 		renew_stale(c, gp);
 		return;
@@ -555,7 +587,7 @@ void hubclient_tick(struct control *c)
 
 		if (gp == NULL || !gp->wanted)
 			continue;
-		renew_stale(c, gp);
+		renew_fruitless(c, gp);
 		close_gone(c, gp);
 		if (wants_fresh(c, gp))
 			hubclient_publish(c, gp);

@@ -26,16 +26,16 @@
 #include "wire/record.h"
 
 #define PEER_CANDIDATES    CANDIDATES_MAX
-#define PEER_M2_SOURCES    8
+#define PEER_SOURCES       8
 #define PEER_M1_PER_S      5
 #define PEER_ERROR_MAX     160
 #define PEER_BURST_STEP_US 250000ull
 #define PEER_BURST_STEPS   20 // 250 ms for 5 s
 #define PEER_ROUND_US      5000000ull
 #define PEER_ROUND_MAX_US  60000000ull
-#define PEER_INSTALL_US    5000000ull   // for every worker to answer
-#define PEER_WIDEN_US      600000000ull // one burst for newly told addresses in this time,
-#define PEER_WIDEN_AHEAD   2            // and so many at once
+#define PEER_INSTALL_US    5000000ull  // for every worker to answer
+#define PEER_TOLD_US       30000000ull // rounds to told addresses may come so far apart,
+#define PEER_TOLD_ROUNDS   40          // and so many at once
 
 struct peer;
 
@@ -99,6 +99,9 @@ struct peer_ops {
 	void (*retire)(void *ctx, struct peer *p, uint32_t rx_key_id); // peer_retired() answers
 	// Use this path from now on; NULL: none.
 	void (*path)(void *ctx, struct peer *p, const struct config_endpoint *to);
+	// A handshake came about by way of `to`, while the path seems good: ask there whether it is
+	// the peer that answers; peer_path_moved() if so.
+	void (*path_try)(void *ctx, struct peer *p, const struct config_endpoint *to);
 	// Pair keys have changed: live tags must follow.
 	void (*tags)(void *ctx, struct peer *p);
 	// p->state, p->last_error or p->times changed.
@@ -123,6 +126,12 @@ struct peer_times {
 	uint64_t state_us;       // of the last state change
 };
 
+// Where copies of one message came from.
+struct peer_sources {
+	struct config_endpoint at[PEER_SOURCES];
+	unsigned n;
+};
+
 enum client_phase { CLIENT_REST, CLIENT_M1, CLIENT_INSTALL, CLIENT_M3 };
 enum server_phase { SERVER_REST, SERVER_M2, SERVER_INSTALL, SERVER_DONE };
 
@@ -138,7 +147,7 @@ struct peer_client {
 	uint8_t m3[PKT_HS_MAX_LEN];
 	size_t m3_len;
 	uint32_t rx_key_id; // of the epoch being installed
-	struct config_endpoint m2_from;
+	struct peer_sources m2_from;
 	unsigned n_failed; // rounds since the last success
 };
 
@@ -148,8 +157,7 @@ struct peer_server {
 	struct hs_server hs;
 	uint8_t m2[PKT_HS_MAX_LEN];
 	size_t m2_len;
-	struct config_endpoint m2_to[PEER_M2_SOURCES];
-	unsigned n_m2_to;
+	struct peer_sources m2_to;
 	uint32_t m3_key_id; // the accepted M3's
 	struct config_endpoint m3_from;
 	uint32_t rx_key_id;
@@ -201,7 +209,7 @@ struct peer {
 	bool has_path;
 	bool path_suspect; // it went silent
 	bool path_doubted; // the peer told new addresses: look there, too, without leaving the path
-	uint64_t widen_us; // when the bursts for addresses told so far are accounted for
+	uint64_t told_due_us; // when the rounds to told addresses so far are accounted for
 	struct config_endpoint path;
 	uint16_t path_mtu;
 	uint64_t rekey_at_us; // client: start M1; server: ask

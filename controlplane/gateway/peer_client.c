@@ -61,7 +61,8 @@ static void send_m1(struct peer *p, const struct peer_now *now)
 		p->times.first_m1_us = now->mono_us;
 	// On a known path the first rounds stay on it; a peer that does not answer there may have
 	// moved.
-	path_send(p, in_contact(p) || p->path_doubted || c->n_failed > 0, &c->m1, sizeof(c->m1));
+	path_send(
+		p, in_contact(p) || p->path_doubted || c->n_failed > 0, &c->m1, sizeof(c->m1), now);
 	c->next_us = now->mono_us + m1_pause(p);
 }
 
@@ -148,6 +149,28 @@ void client_retry(struct peer *p, const struct config_endpoint *from, const uint
 	p->ops->send(p->ctx, p, from, &again, sizeof(again));
 }
 
+static void send_m3_to(struct peer *p, const struct config_endpoint *to)
+{
+	p->ops->send(p->ctx, p, to, p->client.m3, p->client.m3_len);
+}
+
+// The M2 that was taken, from elsewhere: whoever is faster with a copy must not be the only one to
+// get M3.
+static void m2_again(struct peer *p, const struct config_endpoint *from, const uint8_t *data,
+	size_t len, const struct peer_now *now)
+{
+	struct peer_client *c = &p->client;
+	unsigned before = c->m2_from.n;
+
+	if (hs_ts(data) != c->m1.hs.ts ||
+		hs_check_outer(&p->pairing[c->pairing_idx].pair, PKT_TYPE_M2, data, len,
+			PKT_HS_MAX_LEN, now->unix_us / 1000000) != HS_OK)
+		return;
+	path_source(&c->m2_from, from);
+	if (c->phase == CLIENT_M3 && c->m2_from.n > before)
+		send_m3_to(p, from);
+}
+
 void client_m2(struct peer *p, const struct config_endpoint *from, const uint8_t *data, size_t len,
 	const struct peer_now *now)
 {
@@ -155,6 +178,8 @@ void client_m2(struct peer *p, const struct config_endpoint *from, const uint8_t
 	struct hs_result result;
 	enum hs_status status;
 
+	if (c->phase == CLIENT_INSTALL || c->phase == CLIENT_M3)
+		m2_again(p, from, data, len, now);
 	if (c->phase != CLIENT_M1 || !c->hs.open)
 		return;
 	status =
@@ -165,7 +190,7 @@ void client_m2(struct peer *p, const struct config_endpoint *from, const uint8_t
 			peer_note(p, now, "M2 refused: %s", hs_status_text(status));
 		return;
 	}
-	c->m2_from = *from;
+	c->m2_from = (struct peer_sources){.at = {*from}, .n = 1};
 	c->rx_key_id = result.rx_key_id;
 	if (peer_begin_install(p, c->pairing_idx, &result, now) == 0) {
 		c->phase = CLIENT_INSTALL;
@@ -181,10 +206,13 @@ static void send_m3(struct peer *p, const struct peer_now *now)
 	struct peer_client *c = &p->client;
 	unsigned last = sizeof(m3_gap_ms) / sizeof(m3_gap_ms[0]) - 1;
 
-	p->ops->send(p->ctx, p, &c->m2_from, c->m3, c->m3_len);
+	struct peer_sources to = c->m2_from;
+
 	// Somebody beside the path may have been faster with a copy of M2.
-	if (p->has_path && !p->path_suspect && !endpoint_equal(&p->path, &c->m2_from))
-		p->ops->send(p->ctx, p, &p->path, c->m3, c->m3_len);
+	if (p->has_path && !p->path_suspect)
+		path_source(&to, &p->path);
+	for (unsigned i = 0; i < to.n; i++)
+		send_m3_to(p, &to.at[i]);
 	c->next_us = now->mono_us + m3_gap_ms[c->n_sent < last ? c->n_sent : last] * 1000ull;
 	c->n_sent++;
 }
@@ -208,14 +236,15 @@ void client_confirmed(struct peer *p, uint32_t rx_key_id, const struct peer_now 
 {
 	struct peer_client *c = &p->client;
 	struct epoch *e = keyring_find(&p->keys, rx_key_id), *current = keyring_current(&p->keys);
+	struct peer_sources from = c->m2_from;
 	bool ours = c->phase == CLIENT_M3 && c->rx_key_id == rx_key_id;
 
 	// Also the answer to an M3 that we had given up: newer keys are newer keys.
 	if (e == NULL || e->state != EPOCH_READY ||
 		(current != NULL && current->born_us > e->born_us))
 		return;
-	if (ours && (!p->has_path || p->path_suspect))
-		path_use(p, &c->m2_from);
+	if (ours)
+		path_settle(p, &from, false);
 	if (!p->has_path)
 		return;
 	if (ours) {
@@ -225,6 +254,8 @@ void client_confirmed(struct peer *p, uint32_t rx_key_id, const struct peer_now 
 		c->n_failed = 0;
 	}
 	peer_switch(p, rx_key_id, now);
+	if (ours)
+		path_prove(p, &from);
 }
 
 void client_tick(struct peer *p, const struct peer_now *now)

@@ -31,8 +31,16 @@ void peer_forget_list(struct peer *p);
 // peer_path.c
 void path_learn(struct peer *p, const struct config_endpoint *at);
 void path_use(struct peer *p, const struct config_endpoint *to);
-// To the path while it is good, else to every candidate.
-void path_send(struct peer *p, bool everywhere, const void *data, size_t len);
+// Remember a source; false when there are too many.
+bool path_source(struct peer_sources *s, const struct config_endpoint *at);
+// Keys were agreed by way of these addresses, of which somebody beside the path may have added
+// some. Without a good path (anew: whatever it is) one of them serves; call it before the switch.
+void path_settle(struct peer *p, const struct peer_sources *s, bool anew);
+// After the switch: have the others proven, which takes the new keys.
+void path_prove(struct peer *p, const struct peer_sources *s);
+// A round: to the path while it is good, else to every candidate.
+void path_send(
+	struct peer *p, bool everywhere, const void *data, size_t len, const struct peer_now *now);
 void punch_start(struct peer *p, const struct peer_now *now);
 void punch_stop(struct peer *p);
 void punch_tick(struct peer *p, const struct peer_now *now);

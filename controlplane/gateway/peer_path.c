@@ -49,30 +49,77 @@ void path_use(struct peer *p, const struct config_endpoint *to)
 	p->ops->path(p->ctx, p, &p->path);
 }
 
-void path_send(struct peer *p, bool everywhere, const void *data, size_t len)
+bool path_source(struct peer_sources *s, const struct config_endpoint *at)
 {
-	bool path_good = p->has_path && !p->path_suspect;
+	for (unsigned i = 0; i < s->n; i++) {
+		if (endpoint_equal(&s->at[i], at))
+			return true;
+	}
+	if (s->n == PEER_SOURCES)
+		return false;
+	s->at[s->n++] = *at;
+	return true;
+}
+
+// One that the peer itself told rather than whoever was first.
+void path_settle(struct peer *p, const struct peer_sources *s, bool anew)
+{
+	const struct config_endpoint *to = &s->at[0];
+
+	if (p->has_path && !p->path_suspect && !anew)
+		return;
+	for (unsigned i = s->n; i-- > 0;) {
+		int told = find_candidate(p, &s->at[i]);
+
+		if (told >= 0 && p->candidate[told].kind != 0)
+			to = &s->at[i];
+	}
+	path_use(p, to);
+}
+
+void path_prove(struct peer *p, const struct peer_sources *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		if (!endpoint_equal(&s->at[i], &p->path))
+			p->ops->path_try(p->ctx, p, &s->at[i]);
+	}
+}
+
+// The hub says where it sees the peer, and could name anybody: few rounds go to what was told,
+// however often it says something new, and however often there is a new reason to look.
+static bool told_round(struct peer *p, const struct peer_now *now)
+{
+	uint64_t due = p->told_due_us > now->mono_us ? p->told_due_us : now->mono_us;
+
+	if (due - now->mono_us > (PEER_TOLD_ROUNDS - 1) * PEER_TOLD_US)
+		return false;
+	p->told_due_us = due + PEER_TOLD_US;
+	return true;
+}
+
+void path_send(
+	struct peer *p, bool everywhere, const void *data, size_t len, const struct peer_now *now)
+{
+	bool path_good = p->has_path && !p->path_suspect, told;
 
 	if (p->has_path)
 		p->ops->send(p->ctx, p, &p->path, data, len);
 	if (path_good && !everywhere)
 		return;
+	told = told_round(p, now);
 	for (unsigned i = 0; i < p->n_candidates; i++) {
-		if (p->has_path && endpoint_equal(&p->candidate[i].at, &p->path))
+		const struct peer_candidate *c = &p->candidate[i];
+
+		if ((p->has_path && endpoint_equal(&c->at, &p->path)) ||
+			(!told && c->kind != 0 && c->kind != CANDIDATE_CONFIGURED))
 			continue;
-		p->ops->send(p->ctx, p, &p->candidate[i].at, data, len);
+		p->ops->send(p->ctx, p, &c->at, data, len);
 	}
 }
 
-// New places to look: a fresh burst, but no fresh handshake where one is under way. A hub that sees
-// the peer at ever new addresses could set us on them: beyond a few bursts the rounds must do.
+// New places to look: a fresh burst, but no fresh handshake where one is under way.
 static void path_widen(struct peer *p, const struct peer_now *now)
 {
-	uint64_t ahead = PEER_WIDEN_AHEAD * PEER_WIDEN_US;
-
-	if (p->widen_us > now->mono_us + ahead - PEER_WIDEN_US)
-		return;
-	p->widen_us = (p->widen_us > now->mono_us ? p->widen_us : now->mono_us) + PEER_WIDEN_US;
 	if (!p->is_client || p->client.phase == CLIENT_REST) {
 		peer_contact(p, now);
 	} else if (p->client.phase == CLIENT_M1) {
@@ -97,7 +144,7 @@ void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsi
 {
 	struct peer_candidate learned[PEER_CANDIDATES];
 	unsigned n_learned = 0;
-	bool news = false;
+	bool news = false, path_was_told = false;
 
 	// A list is told once; the hub may show an old one again.
 	if (ts_us != 0 && ts_us <= p->candidates_ts)
@@ -107,6 +154,8 @@ void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsi
 	for (unsigned i = 0; i < p->n_candidates; i++) {
 		bool configured = p->candidate[i].kind == CANDIDATE_CONFIGURED;
 
+		path_was_told |=
+			p->candidate[i].kind != 0 && endpoint_equal(&p->candidate[i].at, &p->path);
 		if (p->candidate[i].kind == 0 || (ts_us != 0 && configured))
 			learned[n_learned++] = p->candidate[i];
 	}
@@ -121,8 +170,9 @@ void peer_candidates_set(struct peer *p, const struct peer_candidate *list, unsi
 		if (find_candidate(p, &learned[i].at) < 0)
 			p->candidate[p->n_candidates++] = learned[i];
 	}
-	// Told while connected, and the path is not among them: the peer has moved, and the NATs
-	// between let through only those who knock.
+	// Told while connected, and the path is not among them, or no longer: the peer has moved,
+	// and the NATs between let through only those who knock.
+	news |= path_was_told && !told(list, n, &p->path);
 	if (news && p->state == PEER_UP && ts_us != 0 && !told(list, n, &p->path))
 		p->path_doubted = true;
 	if (news && (p->state == PEER_CONNECTING || p->path_doubted))
@@ -190,5 +240,5 @@ void punch_tick(struct peer *p, const struct peer_now *now)
 		return;
 	pair_punch_build(&p->pairing[p->newest].pair, ts, now->unix_us / 1000000,
 		PKT_PUNCH_INITIATE, &packet);
-	path_send(p, true, &packet, sizeof(packet));
+	path_send(p, true, &packet, sizeof(packet), now);
 }

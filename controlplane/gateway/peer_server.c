@@ -41,15 +41,9 @@ static bool take_token(struct peer_server *s, const struct peer_now *now)
 static void repeat_m2(struct peer *p, const struct config_endpoint *from)
 {
 	struct peer_server *s = &p->server;
-	unsigned i = 0;
 
-	while (i < s->n_m2_to && !endpoint_equal(&s->m2_to[i], from))
-		i++;
-	if (i == PEER_M2_SOURCES)
-		return;
-	if (i == s->n_m2_to)
-		s->m2_to[s->n_m2_to++] = *from;
-	p->ops->send(p->ctx, p, from, s->m2, s->m2_len);
+	if (path_source(&s->m2_to, from))
+		p->ops->send(p->ctx, p, from, s->m2, s->m2_len);
 }
 
 // Under load an M1 must first prove that its sender receives where it claims to be.
@@ -174,6 +168,7 @@ void server_installed(struct peer *p, bool ok, const struct peer_now *now)
 {
 	struct peer_server *s = &p->server;
 	struct ctl_lane *lane = peer_lane0_of(p, s->rx_key_id);
+	struct peer_sources from = {.at = {s->m3_from}, .n = 1};
 
 	if (!ok || lane == NULL) {
 		server_stop(p);
@@ -182,12 +177,14 @@ void server_installed(struct peer *p, bool ok, const struct peer_now *now)
 	s->m4_len = ctl_lane_seal(lane, PKT_KIND_CONFIRM, NULL, 0, s->m4);
 	s->phase = SERVER_DONE;
 	p->times.handshake_us = now->mono_us - s->started_us;
-	if (!p->has_path || p->path_suspect || keyring_current(&p->keys) == NULL)
-		path_use(p, &s->m3_from);
+	for (unsigned i = 0; i < s->m2_to.n; i++)
+		path_source(&from, &s->m2_to.at[i]);
+	path_settle(p, &from, keyring_current(&p->keys) == NULL);
 	// First the switch, then the word: whoever hears M4 may count on us.
 	peer_switch(p, s->rx_key_id, now);
 	repeat_m4(p, &s->m3_from);
 	if (!endpoint_equal(&p->path, &s->m3_from))
 		repeat_m4(p, &p->path);
+	path_prove(p, &from);
 	peer_pairing_proven(p, s->pairing_idx);
 }

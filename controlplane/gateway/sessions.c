@@ -163,6 +163,15 @@ void sessions_path(struct gw_peer *gp)
 	dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
 }
 
+void sessions_path_try(struct gw_peer *gp, const struct config_endpoint *to)
+{
+	struct control *c = gp->control;
+	struct cmd cmd = {.head = {.op = CMD_PATH_TRY, .session = gp->slot}};
+
+	if (c->dp_synced && gp->session && paths_resolve(c, to, &cmd.path.path) == 0)
+		dplink_command_all(c->dplink, &cmd, DPLINK_NO_GROUP);
+}
+
 static void push_tags(struct gw_peer *gp, unsigned set)
 {
 	struct control *c = gp->control;

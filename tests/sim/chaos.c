@@ -13,6 +13,7 @@
 #define KEPT         256
 #define KEPT_BYTES   1600
 #define PEACE_US     (400 * SIM_S) // of keys that died with a lost CLOSE, and the longest pause
+#define SEEN_US      (20 * SIM_S)  // until the hub sees everybody where they are now
 #define LAST_FRAMES  20
 
 enum kind {
@@ -333,7 +334,7 @@ static void make_peace(void)
 		if (g->unix_off_us != 0)
 			gateway_step_clock(g, -g->unix_off_us);
 	}
-	sim_run(5 * SIM_S);
+	sim_run(SEEN_US);
 	for (unsigned i = 0; i < world.n * world.n; i++) {
 		if (i / world.n != i % world.n)
 			gateway_want(&world.gw[i / world.n], i % world.n);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "tests/sim/table.h"
@@ -28,7 +29,7 @@ struct key {
 	uint32_t rx_key_id, tx_key_id;
 	uint8_t from, to, owner, lane;
 	bool tx, dead;
-	uint8_t masked[32];
+	uint8_t cipher, iv[12], masked[32];
 };
 
 struct frame {
@@ -144,6 +145,8 @@ static void key_installed(struct sim_gateway *g, const struct cmd_key *c)
 	fresh.expires_us = cert_end_us(g, peer);
 	fresh.rx_key_id = c->rx_key_id;
 	fresh.tx_key_id = c->tx_key_id;
+	fresh.cipher = c->cipher;
+	memcpy(fresh.iv, c->iv, sizeof(fresh.iv));
 	for (unsigned i = 0; i < 32; i++)
 		fresh.masked[i] = c->key[i] ^ MASK;
 	totals.n_installs++;
@@ -162,27 +165,56 @@ static void key_installed(struct sim_gateway *g, const struct cmd_key *c)
 	n_keys++;
 }
 
-// The key under which a packet to this gateway was sealed. Peers may have chosen the same number; a
-// stranger who is challenged may be anybody, and then any key whose counter has not passed will do.
-static struct key *sending_key(const struct sim_gateway *g, unsigned to, const uint8_t *data)
+static bool sealed_under(const struct key *k, const uint8_t *data, size_t len)
 {
-	uint64_t counter = get_le64(data + 8);
-	struct key *any = NULL;
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t key[32], nonce[PKT_NONCE_LEN], plain[16384];
+	int n, body = (int)len - PKT_DATA_HDR_LEN - PKT_MAC_LEN;
+	bool ok;
 
-	for (uint32_t i = n_keys; i-- > 0 && n_keys - i < 4096;) {
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = k->masked[i] ^ MASK;
+	pkt_nonce(nonce, k->iv, get_le64(data + 8));
+	ok = body >= 0 && body <= (int)sizeof(plain) &&
+	     EVP_DecryptInit_ex(ctx,
+		     k->cipher == CIPHER_CHACHA20 ? EVP_chacha20_poly1305() : EVP_aes_256_gcm(),
+		     NULL, key, nonce) == 1 &&
+	     EVP_DecryptUpdate(ctx, NULL, &n, data, PKT_DATA_HDR_LEN) == 1 &&
+	     EVP_DecryptUpdate(ctx, plain, &n, data + PKT_DATA_HDR_LEN, body) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, PKT_MAC_LEN,
+		     (void *)(uintptr_t)(data + len - PKT_MAC_LEN)) == 1 &&
+	     EVP_DecryptFinal_ex(ctx, plain, &n) == 1;
+	sodium_memzero(key, sizeof(key));
+	EVP_CIPHER_CTX_free(ctx);
+	return ok;
+}
+
+// The key under which a packet was sealed. Peers choose the key_ids, and may choose the same, one
+// after the other, too, when they have forgotten: then the packet itself must say it.
+static struct key *sending_key(const struct sim_gateway *g, const uint8_t *data, size_t len)
+{
+	struct key *only = NULL;
+	bool several = false;
+
+	for (uint32_t i = n_keys; i-- > 0 && n_keys - i < KEYS;) {
 		struct key *k = &keys[i % KEYS];
 
+		if (world.now_us > k->installed_us + 2 * KEY_LIFE_US)
+			break;
 		if (k->owner != g->idx || !k->tx || k->tx_key_id != get_le32(data + 4) ||
 			k->lane != data[1] || k->dead)
 			continue;
-		if (k->to == to)
+		if (only == NULL) {
+			only = k;
+			continue;
+		}
+		if (!several && sealed_under(only, data, len))
+			return only;
+		several = true;
+		if (sealed_under(k, data, len))
 			return k;
-		if (to == SIM_GATEWAYS_MAX &&
-			world.now_us < k->installed_us + KEY_LIFE_US + LATE_US &&
-			(any == NULL || any->next > counter))
-			any = k;
 	}
-	return any;
+	return several ? NULL : only;
 }
 
 // Receiver first: who is told to send under a key may count on the other end having it.
@@ -345,9 +377,9 @@ static void to_stranger(struct sim_gateway *g, struct sim_addr dst, const uint8_
 		sim_fail("%s sends a stranger more than three times what it had of him", g->name);
 }
 
-static void data_packet(struct sim_gateway *g, unsigned to, const uint8_t *data)
+static void data_packet(struct sim_gateway *g, unsigned to, const uint8_t *data, size_t len)
 {
-	struct key *k = sending_key(g, to, data);
+	struct key *k = sending_key(g, data, len);
 	uint64_t counter = get_le64(data + 8);
 
 	if (k == NULL) {
@@ -357,9 +389,9 @@ static void data_packet(struct sim_gateway *g, unsigned to, const uint8_t *data)
 	if (counter < k->next)
 		sim_fail("%s uses counter %llu again under key_id %x of %s", g->name,
 			(unsigned long long)counter, k->tx_key_id, world.gw[k->to].name);
+	k->next = counter + 1;
 	if (to != k->to)
 		return;
-	k->next = counter + 1;
 	if (world.now_us > k->installed_us + KEY_LIFE_US + LATE_US)
 		sim_fail("%s sends under a key of %llu s: key_id %x of %s", g->name,
 			(unsigned long long)((world.now_us - k->installed_us) / SIM_S),
@@ -382,7 +414,7 @@ void watch_data_sent(struct sim_gateway *g, struct sim_addr dst, const uint8_t *
 			dst.ip & 255, dst.port, owner, get_le32(data + 4),
 			(unsigned long long)get_le64(data + 8));
 	if (data[0] == PKT_TYPE_DATA && data[1] != PKT_LANE_CONTROL)
-		data_packet(g, owner, data);
+		data_packet(g, owner, data, len);
 	if (dst.ip != SIM_HUB_IP && !is_peer(g, owner))
 		to_stranger(g, dst, data, len);
 }

@@ -144,6 +144,13 @@ static void op_path(void *ctx, struct peer *p, const struct config_endpoint *to)
 	side->path = to != NULL ? *to : (struct config_endpoint){0};
 }
 
+static void op_path_try(void *ctx, struct peer *p, const struct config_endpoint *to)
+{
+	struct sim_side *side = ctx;
+
+	side->tried = *to;
+}
+
 static void op_nothing(void *ctx, struct peer *p)
 {
 }
@@ -173,6 +180,7 @@ static const struct peer_ops ops = {
 	.tx_switch = op_switch,
 	.retire = op_retire,
 	.path = op_path,
+	.path_try = op_path_try,
 	.tags = op_nothing,
 	.changed = op_changed,
 	.closed = op_closed,

@@ -150,7 +150,7 @@ static void replayed_m1_gets_the_cached_m2_for_eight_sources_at_most(void **stat
 		sim_inject(&world, 1, &from, kept[1], kept_len[1]);
 		sim_run(&world, 20000);
 	}
-	assert_int_equal(world.side[1].n_sent[PKT_TYPE_M2] - before, PEER_M2_SOURCES - 1);
+	assert_int_equal(world.side[1].n_sent[PKT_TYPE_M2] - before, PEER_SOURCES - 1);
 	assert_int_equal(world.side[1].n_installs, 0);
 	sim_fini(&world);
 }
@@ -606,6 +606,7 @@ static bool copy_m3_from_beside(
 
 static void copies_from_beside_the_path_do_not_move_it(void **state)
 {
+	struct config_endpoint copier = stranger(7);
 	struct peer_now now;
 
 	sim_init(&world, 42);
@@ -620,7 +621,35 @@ static void copies_from_beside_the_path_do_not_move_it(void **state)
 	assert_int_equal(world.side[1].peer.n_handshakes, 2);
 	assert_true(endpoint_equal(&world.side[0].path, &world.side[1].at));
 	assert_true(endpoint_equal(&world.side[1].path, &world.side[0].at));
+	// A challenge there is all that the copier gets.
+	assert_true(endpoint_equal(&world.side[1].tried, &copier));
 	assert_int_equal(world.violations, 0);
+	sim_fini(&world);
+}
+
+static bool copy_handshakes_from_beside(
+	struct sim *s, unsigned from, const struct config_endpoint *to, uint8_t *data, size_t len)
+{
+	struct config_endpoint fast = stranger(7);
+	uint64_t delay = s->delay_us;
+
+	if (data[0] != PKT_TYPE_DATA && !endpoint_equal(to, &fast)) {
+		s->delay_us = 1000;
+		sim_inject(s, 1 - from, &fast, data, len);
+		s->delay_us = delay;
+	}
+	return true;
+}
+
+// Copies that are always faster have neither all of the answers nor the path.
+static void two_who_are_copied_meet_all_the_same(void **state)
+{
+	sim_init(&world, 46);
+	world.filter = copy_handshakes_from_beside;
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	assert_true(endpoint_equal(&world.side[0].path, &world.side[1].at));
+	assert_true(endpoint_equal(&world.side[1].path, &world.side[0].at));
 	sim_fini(&world);
 }
 
@@ -675,9 +704,50 @@ static void peer_that_moves_while_connected_is_looked_for(void **state)
 		sim_run(&world, 7000000);
 		assert_true(other->n_sent[PKT_TYPE_M1] + other->n_sent[PKT_TYPE_PUNCH] > before);
 		assert_int_equal(world.side[0].peer.n_handshakes, 2);
+		// Keys came about by way of it, yet it is a path only when it has answered.
+		assert_true(endpoint_equal(&other->tried, &moved->at));
+		assert_false(endpoint_equal(&other->path, &moved->at));
 		assert_int_equal(world.violations, 0);
 		sim_fini(&world);
 	}
+}
+
+// A peer that moved hears of its new address from the hub's two ports, one after the other.
+static void address_that_is_told_no_more_is_doubted(void **state)
+{
+	struct peer_candidate told[2] = {
+		{.kind = CANDIDATE_REFLEXIVE}, {.kind = CANDIDATE_REFLEXIVE}};
+	struct sim_side *moved = &world.side[1];
+	struct peer_now now;
+
+	sim_init(&world, 48);
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	sim_run(&world, 5000000);
+	told[1].at = moved->at;
+	moved->at.port = 9998;
+	told[0].at = moved->at;
+	now = sim_time(&world);
+	peer_candidates_set(&world.side[0].peer, told, 2, now.unix_us, &now);
+	sim_run(&world, 20000);
+	assert_int_equal(world.side[0].peer.client.phase, CLIENT_REST);
+	now = sim_time(&world);
+	peer_candidates_set(&world.side[0].peer, told, 1, now.unix_us, &now);
+	sim_run(&world, 2000000);
+	assert_int_equal(world.side[0].peer.n_handshakes, 2);
+	sim_fini(&world);
+}
+
+static void handshake_on_the_path_asks_for_no_other(void **state)
+{
+	sim_init(&world, 47);
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	sim_run(&world, 200000000);
+	assert_int_equal(world.side[0].peer.n_handshakes, 2);
+	assert_int_equal(world.side[0].tried.port, 0);
+	assert_int_equal(world.side[1].tried.port, 0);
+	sim_fini(&world);
 }
 
 static void server_asks_when_the_client_forgets(void **state)
@@ -723,6 +793,9 @@ int main(void)
 		cmocka_unit_test(copies_from_beside_the_path_do_not_move_it),
 		cmocka_unit_test(dead_path_is_found_again_where_the_peer_went),
 		cmocka_unit_test(peer_that_moves_while_connected_is_looked_for),
+		cmocka_unit_test(two_who_are_copied_meet_all_the_same),
+		cmocka_unit_test(address_that_is_told_no_more_is_doubted),
+		cmocka_unit_test(handshake_on_the_path_asks_for_no_other),
 		cmocka_unit_test(server_asks_when_the_client_forgets),
 	};
 

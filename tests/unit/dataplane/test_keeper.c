@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/fdb.h"
@@ -180,6 +181,80 @@ static void copies_from_silent_strangers_do_not_keep_a_peer_from_moving(void **)
 	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 77);
 }
 
+static void try_path(uint8_t id)
+{
+	struct cmd c = {.path = {.path = rt_rig_path(a, b)}};
+
+	c.path.path.dst_ip[3] = id;
+	for (unsigned w = 0; w < a->rt->dp.n_workers; w++)
+		assert_int_equal(rt_rig_do(a, w, &c, CMD_PATH_TRY, sizeof(c.path)), 0);
+}
+
+static unsigned packets_to(struct rt_rig *r, uint8_t id)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->out[RT_WAN].n; i++)
+		n += rte_pktmbuf_mtod(r->out[RT_WAN].m[i], uint8_t *)[33] == id;
+	return n;
+}
+
+static void a_path_by_which_keys_came_about_is_used_once_it_answers(void **)
+{
+	begin(3, 2);
+	rt_rig_pass(a, b, RT_S);
+	rename_b(77); // it has nothing to say, so nothing else comes from there
+	try_path(77);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 2);
+	rt_rig_pass(a, b, 100 * RT_MS);
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(session(a, w)->path.desc.dst_ip[3], 77);
+	assert_true(rt_rig_event(a, 0, EV_PATH, NULL));
+	tear_down(NULL);
+}
+
+// Somebody beside the path copies the answer and is faster; the true one is then a replay.
+static void an_answer_proves_the_path_of_its_question(void **)
+{
+	struct event ev;
+
+	rt_rig_pass(a, b, RT_S);
+	try_path(77);
+	for (unsigned i = 0; i < 10; i++) {
+		rt_rig_clock(a, a->rt->worker[0]->w.now_ns + 10 * RT_MS);
+		rt_rig_clock(b, a->rt->worker[0]->w.now_ns);
+		for (unsigned k = 0; k < b->out[RT_WAN].n; k++) {
+			struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
+				b->out[RT_WAN].m[k], struct rte_ipv4_hdr *, 14);
+
+			((uint8_t *)&ip->src_addr)[3] = 99;
+			ip->hdr_checksum = 0;
+			ip->hdr_checksum = rte_ipv4_cksum(ip);
+		}
+		rt_rig_carry(a, b, 1);
+	}
+	assert_true(rt_rig_event(a, 0, EV_PATH, &ev));
+	assert_int_equal(ev.path.path.dst_ip[3], 77);
+}
+
+static void a_path_that_does_not_answer_gets_three_challenges(void **)
+{
+	unsigned n = 0;
+
+	rt_rig_pass(a, b, RT_S);
+	for (unsigned i = 0; i < 3; i++)
+		try_path(88); // and no more for being asked again
+	for (unsigned i = 0; i < 200; i++) {
+		rt_rig_clock(a, a->rt->worker[0]->w.now_ns + 10 * RT_MS);
+		rt_rig_turn(a);
+		n += packets_to(a, 88);
+		rt_rig_discard(&a->out[RT_WAN]);
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 2);
+	assert_false(rt_rig_event(a, 0, EV_PATH, NULL));
+}
+
 static void a_response_nobody_asked_for_is_dropped(void **)
 {
 	struct outer_view v = {.family = 4, .payload_bytes = 44, .be_sport = 1, .be_dport = 2};
@@ -336,6 +411,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			copies_from_silent_strangers_do_not_keep_a_peer_from_moving, set_up,
 			tear_down),
+		cmocka_unit_test(a_path_by_which_keys_came_about_is_used_once_it_answers),
+		cmocka_unit_test_setup_teardown(
+			an_answer_proves_the_path_of_its_question, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_path_that_does_not_answer_gets_three_challenges, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_response_nobody_asked_for_is_dropped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
