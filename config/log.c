@@ -2,16 +2,23 @@
 #include "config/log.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
+// Who can make a process say the same again and again must not fill a disk with it.
+#define LINES_BURST    5000
+#define LINE_EVERY_NS  100000000ull
 
 static _Atomic int max_level = LOG_INFO;
 // For a report of a crash. Two threads that log at once may mix their lines in it, no more.
 static char last[LINE_MAX_BYTES];
+static _Atomic uint64_t spent_until_ns; // runs ahead of the clock by what was said
+static _Atomic unsigned left_out;
 
 void log_init(void)
 {
@@ -54,14 +61,42 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+// Errors, and what somebody asked for who debugs, are always written.
+static bool is_too_much(enum log_level level)
+{
+	uint64_t now, until;
+	struct timespec t;
+
+	if (level == LOG_ERROR || level == LOG_DEBUG)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	until = atomic_load_explicit(&spent_until_ns, memory_order_relaxed);
+	if (until < now)
+		until = now;
+	if (until + LINE_EVERY_NS > now + LINES_BURST * LINE_EVERY_NS) {
+		atomic_fetch_add_explicit(&left_out, 1, memory_order_relaxed);
+		return true;
+	}
+	atomic_store_explicit(&spent_until_ns, until + LINE_EVERY_NS, memory_order_relaxed);
+	return false;
+}
+
 void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
 	ssize_t ignored;
+	unsigned n_left_out;
 	int head, body;
 
-	if (!log_enabled(level))
+	if (!log_enabled(level) || is_too_much(level))
 		return;
+	n_left_out = atomic_exchange_explicit(&left_out, 0, memory_order_relaxed);
+	if (n_left_out > 0) {
+		head = snprintf(line, sizeof(line), "<4>%u lines are left out: too many at once\n",
+			n_left_out);
+		ignored = write(STDERR_FILENO, line, head);
+	}
 	head = snprintf(line, sizeof(line), "<%d>", (int)level);
 	body = vsnprintf(line + head, sizeof(line) - head - 1, fmt, ap);
 	if (body < 0)

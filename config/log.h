@@ -3,6 +3,9 @@
 // One line per event on stderr, with the "<n>" prefix by which systemd tells levels apart; the one
 // thing besides configuration that every program shares.
 //
+// At most 5000 lines at once and ten a second after that, errors and debugging aside; how many were
+// left out is said when there is room again.
+//
 // Any thread. Floors 4 and 5 and sandbox/ only: leaves return errors and do not log. Never pass
 // secret bytes; text that came from outside goes through log_quote() first, so that it cannot forge
 // a line.
