@@ -206,7 +206,9 @@ static enum x509_refusal check_usage(X509 *cert)
 
 	if (flags & EXFLAG_INVALID)
 		return X509_REFUSE_ENCODING;
-	if ((flags & EXFLAG_BCONS) && (flags & EXFLAG_CA))
+	// Only an authority may constrain names (RFC 5280 §4.2.1.10).
+	if (((flags & EXFLAG_BCONS) && (flags & EXFLAG_CA)) ||
+		X509_get_ext_by_NID(cert, NID_name_constraints, -1) >= 0)
 		return X509_REFUSE_LEAF_IS_CA;
 	if (!(flags & EXFLAG_KUSAGE) || X509_get_key_usage(cert) != KU_DIGITAL_SIGNATURE)
 		return X509_REFUSE_KEY_USAGE;

@@ -21,7 +21,7 @@
 
 // NULL or 0 in a field means what a good leaf (or, in a CA, a good CA) has.
 struct mint {
-	const char *subject;   // CN; NULL: empty in a leaf
+	const char *subject;   // CN; NULL: empty in a leaf; MINT_NONE: empty
 	const char *issuer_cn; // NULL: the issuer's subject
 	const char *san, *eku, *ku, *bc, *nc, *akid;
 	const char *raw_san; // one dNSName of exactly raw_san_len bytes
@@ -132,7 +132,7 @@ static inline void mint_names(X509 *cert, X509 *issuer, const struct mint *m, co
 {
 	X509_NAME *name = X509_get_subject_name(cert);
 
-	if (cn != NULL)
+	if (cn != NULL && strcmp(cn, MINT_NONE) != 0)
 		mint_must(X509_NAME_add_entry_by_NID(
 			name, NID_commonName, MBSTRING_UTF8, (unsigned char *)cn, -1, -1, 0));
 	if (m->issuer_cn != NULL) {
@@ -198,6 +198,7 @@ static inline X509 *mint_leaf(
 		mint_ext(cert, issuer, NID_key_usage, "critical,digitalSignature");
 	mint_ext(cert, issuer, NID_ext_key_usage, mint_or(m->eku, "critical," X509_EKU_GATEWAY));
 	mint_ext(cert, issuer, NID_basic_constraints, mint_or(m->bc, MINT_NONE));
+	mint_ext(cert, issuer, NID_name_constraints, mint_or(m->nc, MINT_NONE));
 	mint_ext(cert, issuer, NID_authority_key_identifier,
 		mint_or(m->akid, issuer != NULL ? "keyid:always" : MINT_NONE));
 	if (m->extra_oid != NULL)
@@ -214,7 +215,8 @@ static inline X509 *mint_ca(const struct mint *m, EVP_PKEY *key, X509 *issuer, E
 	mint_ext(cert, issuer, NID_basic_constraints, mint_or(m->bc, "critical,CA:TRUE"));
 	mint_ext(cert, issuer, NID_key_usage, mint_or(m->ku, "critical,keyCertSign"));
 	mint_ext(cert, issuer, NID_subject_key_identifier, "hash");
-	mint_ext(cert, issuer, NID_authority_key_identifier, root ? MINT_NONE : "keyid:always");
+	mint_ext(cert, issuer, NID_authority_key_identifier,
+		mint_or(m->akid, root ? MINT_NONE : "keyid:always"));
 	if (m->empty_nc)
 		mint_empty_nc(cert);
 	else

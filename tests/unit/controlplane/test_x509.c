@@ -169,6 +169,10 @@ static const struct {
 	{"no subject and an alternative name that may be ignored", {.san = "DNS:" MINT_NAME},
 		X509_REFUSE_CHAIN},
 	{"no key identifier of its issuer", {.akid = MINT_NONE}, X509_REFUSE_CHAIN},
+	{"a key identifier of its issuer that is critical", {.akid = "critical,keyid:always"},
+		X509_REFUSE_EXTENSION},
+	{"a name constraint of its own", {.nc = "critical,permitted;DNS:example-corp"},
+		X509_REFUSE_LEAF_IS_CA},
 	{"a path length and no authority", {.bc = "critical,CA:FALSE,pathlen:0"},
 		X509_REFUSE_CHAIN},
 	{"a key of small order", {.raw_pk = small_order_pk}, X509_REFUSE_ALGORITHM},
@@ -259,6 +263,9 @@ static void bad_issuing_certificates_are_refused(void **state)
 		{"what is permitted is excluded",
 			{.nc = "critical,permitted;DNS:example-corp,excluded;DNS:example-corp"},
 			X509_REFUSE_NAME_CONSTRAINT},
+		// The leaf's issuer is then its own subject, which is empty as well.
+		{"no subject", {.subject = MINT_NONE}, X509_REFUSE_SELF_SIGNED},
+		{"no key identifier of its issuer", {.akid = MINT_NONE}, X509_REFUSE_CHAIN},
 		{"an authority that may be ignored", {.bc = "CA:TRUE"}, X509_REFUSE_CHAIN},
 		{"an end in month 13", {.raw_not_after = "20281301000000Z"}, X509_REFUSE_ENCODING},
 		{"an end in another time zone", {.raw_not_after = "20280101000000+0100"},
@@ -681,6 +688,20 @@ static void chain_ends_with_its_first_certificate_to_expire(void **state)
 	X509_free(brief);
 }
 
+// The same key certified twice: the chain goes by the certificate that still holds.
+static void expired_issuer_beside_its_successor_does_no_harm(void **state)
+{
+	X509 *expired = mint_ca(&(struct mint){.not_after = -1}, issuing_key, root, root_key);
+	struct x509_bytes leaf =
+		mint_der(mint_leaf(&(struct mint){0}, leaf_key, issuing, issuing_key));
+
+	expect("before", verify_at(NOW, leaf, (X509 *[]){expired, issuing}, 2, NULL), X509_OK);
+	expect("behind", verify_at(NOW, leaf, (X509 *[]){issuing, expired}, 2, NULL), X509_OK);
+	expect("alone", verify_at(NOW, leaf, &expired, 1, NULL), X509_REFUSE_ISSUER_VALIDITY);
+	free((void *)leaf.der);
+	X509_free(expired);
+}
+
 static void spare_issuer_does_no_harm(void **state)
 {
 	EVP_PKEY *next_key = mint_key("ED25519");
@@ -733,6 +754,7 @@ int main(void)
 		cmocka_unit_test(names_are_checked_at_every_boundary),
 		cmocka_unit_test(good_leaf_is_accepted_with_its_facts),
 		cmocka_unit_test(chain_ends_with_its_first_certificate_to_expire),
+		cmocka_unit_test(expired_issuer_beside_its_successor_does_no_harm),
 		cmocka_unit_test(spare_issuer_does_no_harm),
 		cmocka_unit_test(every_refusal_has_its_own_sentence),
 	};
