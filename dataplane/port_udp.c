@@ -30,6 +30,10 @@
 #define RX_MESSAGES      32
 #define RX_MESSAGES_FULL 4
 #define RX_FULL_BYTES    16384
+// Merged messages are received straight into packets, if their segments are as long as those
+// before: at least so long that what a packet each may hold is all of a message.
+#define RX_PARTS         64
+#define RX_PART_MIN      (RX_ROOM / RX_PARTS)
 #define TX_MESSAGES      16
 #define SOCKET_BYTES     (8 << 20)
 
@@ -63,8 +67,15 @@ struct udp_queue {
 	uint32_t segment_bytes;           // of it
 	uint8_t header[OUTER_IPV6_BYTES]; // of it, for a full segment
 	uint8_t header_bytes;             // 0: not made yet
+	bool in_place;                    // it lies in packets
 	struct mmsghdr message[RX_MESSAGES];
 	struct rx_message rx[RX_MESSAGES];
+
+	// Packets to receive segments of `part_bytes` into: behind room for their headers.
+	uint32_t expect;     // segment size of the last merged message
+	uint32_t part_bytes; // that the last recvmmsg() was given packets for; 0: it was not
+	struct rte_mbuf *part[RX_MESSAGES_FULL][RX_PARTS];
+	struct iovec part_iov[RX_MESSAGES_FULL][RX_PARTS];
 };
 
 struct udp_port {
@@ -74,17 +85,56 @@ struct udp_port {
 
 // ---------------------------------------------------------------- receive
 
+static uint8_t *part_data(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, OUTER_IPV6_BYTES);
+}
+
+// Give message i a packet for each segment.
+static bool give_parts(struct udp_queue *q, unsigned i)
+{
+	struct msghdr *h = &q->message[i].msg_hdr;
+	unsigned k = 0;
+
+	for (uint32_t at = 0; at < RX_ROOM; at += q->expect, k++) {
+		struct rte_mbuf **m = &q->part[i][k];
+
+		if (*m == NULL)
+			*m = rte_pktmbuf_alloc(q->pool);
+		if (*m == NULL || rte_pktmbuf_tailroom(*m) < OUTER_IPV6_BYTES + q->expect)
+			return false;
+		q->part_iov[i][k] = (struct iovec){part_data(*m), q->expect};
+	}
+	h->msg_iov = q->part_iov[i];
+	h->msg_iovlen = k;
+	return true;
+}
+
+static bool give_all_parts(struct udp_queue *q)
+{
+	bool all = q->want == RX_MESSAGES_FULL && q->expect >= RX_PART_MIN;
+
+	for (unsigned i = 0; all && i < q->want; i++)
+		all = give_parts(q, i);
+	return all;
+}
+
 static void receive(struct udp_queue *q)
 {
 	unsigned want = q->want;
 	uint64_t bytes = 0;
 	int n;
 
+	q->part_bytes = give_all_parts(q) ? q->expect : 0;
 	for (unsigned i = 0; i < want; i++) {
 		struct msghdr *h = &q->message[i].msg_hdr;
 
 		h->msg_namelen = sizeof(q->rx[i].from);
 		h->msg_controllen = sizeof(q->rx[i].control);
+		if (q->part_bytes == 0) {
+			h->msg_iov = &q->rx[i].iov;
+			h->msg_iovlen = 1;
+		}
 	}
 	n = recvmmsg(q->fd, q->message, want, MSG_DONTWAIT, NULL);
 	q->n = n < 0 ? 0 : (unsigned)n;
@@ -93,6 +143,20 @@ static void receive(struct udp_queue *q)
 	for (unsigned i = 0; i < q->n; i++)
 		bytes += q->message[i].msg_len;
 	q->want = bytes > q->n * (uint64_t)RX_FULL_BYTES ? RX_MESSAGES_FULL : RX_MESSAGES;
+}
+
+// A message whose segments are not as long as expected, in one piece.
+static void join_parts(struct udp_queue *q)
+{
+	uint32_t bytes = q->message[q->next].msg_len;
+	uint8_t *to = q->rx[q->next].iov.iov_base;
+
+	for (unsigned k = 0; k * q->part_bytes < bytes; k++) {
+		uint32_t left = bytes - k * q->part_bytes;
+
+		memcpy(to + k * q->part_bytes, part_data(q->part[q->next][k]),
+			left < q->part_bytes ? left : q->part_bytes);
+	}
 }
 
 // The headers that this message's segments would have had on a wire.
@@ -116,6 +180,12 @@ static bool make_header(struct udp_queue *q)
 		return false;
 	q->segment_bytes = merged > 0 ? (uint32_t)merged : q->message[q->next].msg_len;
 	q->at = 0;
+	if (merged > 0)
+		q->expect = (uint32_t)merged;
+	q->in_place = q->part_bytes != 0 && (q->segment_bytes == q->part_bytes ||
+						    q->message[q->next].msg_len <= q->part_bytes);
+	if (q->part_bytes != 0 && !q->in_place)
+		join_parts(q);
 	memset(q->header, 0, sizeof(q->header));
 	memcpy(&eth->dst_addr, our_mac, 6);
 	memcpy(&eth->src_addr, next_mac, 6);
@@ -146,8 +216,9 @@ static bool make_header(struct udp_queue *q)
 	return true;
 }
 
-// A datagram longer than a packet buffer is cut off, and its lengths then tell the parser so.
-static void fill(const struct udp_queue *q, struct rte_mbuf *m, const uint8_t *data, uint32_t bytes)
+// The headers of a segment of `bytes`, of which as much as fits lies behind them. A datagram longer
+// than a packet buffer is cut off, and its lengths then tell the parser so.
+static void finish(const struct udp_queue *q, struct rte_mbuf *m, uint32_t bytes)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t room = rte_pktmbuf_tailroom(m) - q->header_bytes;
@@ -156,7 +227,6 @@ static void fill(const struct udp_queue *q, struct rte_mbuf *m, const uint8_t *d
 		(struct rte_udp_hdr *)(frame + q->header_bytes - sizeof(struct rte_udp_hdr));
 
 	memcpy(frame, q->header, q->header_bytes);
-	memcpy(frame + q->header_bytes, data, bytes < room ? bytes : room);
 	udp->dgram_len = rte_cpu_to_be_16(udp_bytes);
 	if (q->header_bytes == OUTER_IPV4_BYTES) {
 		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
@@ -168,6 +238,32 @@ static void fill(const struct udp_queue *q, struct rte_mbuf *m, const uint8_t *d
 	}
 	m->data_len = q->header_bytes + (bytes < room ? bytes : room);
 	m->pkt_len = m->data_len;
+}
+
+// The segment at `at` of the message, as a packet; NULL without memory.
+static struct rte_mbuf *take_segment(struct udp_queue *q, uint32_t bytes)
+{
+	struct rte_mbuf *m;
+
+	if (q->in_place) {
+		struct rte_mbuf **part = &q->part[q->next][q->at / q->part_bytes];
+
+		m = *part;
+		*part = NULL;
+		m->data_off += OUTER_IPV6_BYTES - q->header_bytes;
+	} else {
+		const uint8_t *data = (uint8_t *)q->rx[q->next].iov.iov_base + q->at;
+		uint32_t room;
+
+		m = rte_pktmbuf_alloc(q->pool);
+		if (m == NULL)
+			return NULL;
+		room = rte_pktmbuf_tailroom(m) - q->header_bytes;
+		memcpy(rte_pktmbuf_mtod_offset(m, void *, q->header_bytes), data,
+			bytes < room ? bytes : room);
+	}
+	finish(q, m, bytes);
+	return m;
 }
 
 static void next_message(struct udp_queue *q)
@@ -184,7 +280,6 @@ static uint16_t udp_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint
 	if (q->next == q->n)
 		receive(q);
 	while (got < n && q->next < q->n) {
-		const uint8_t *data = q->rx[q->next].iov.iov_base;
 		uint32_t left, bytes;
 
 		if (q->header_bytes == 0 && !make_header(q)) {
@@ -193,10 +288,10 @@ static uint16_t udp_rx(struct port *p, uint16_t queue, struct rte_mbuf **m, uint
 		}
 		left = q->message[q->next].msg_len - q->at;
 		bytes = left < q->segment_bytes ? left : q->segment_bytes;
-		m[got] = rte_pktmbuf_alloc(q->pool);
+		m[got] = take_segment(q, bytes);
 		if (m[got] == NULL)
 			break; // what is left waits
-		fill(q, m[got++], data + q->at, bytes);
+		got++;
 		q->at += bytes;
 		if (bytes == left)
 			next_message(q);
@@ -480,8 +575,6 @@ static int open_queue(const struct config_port *cfg, struct rte_mempool *pool, s
 		q->rx[i].iov = (struct iovec){q->room + i * (size_t)RX_ROOM, RX_ROOM};
 		h->msg_name = &q->rx[i].from;
 		h->msg_control = &q->rx[i].control;
-		h->msg_iov = &q->rx[i].iov;
-		h->msg_iovlen = 1;
 	}
 	return 0;
 }
@@ -527,6 +620,8 @@ void port_udp_close(struct port *port)
 	for (unsigned i = 0; u != NULL && i < u->n; i++) {
 		if (u->queue[i].fd >= 0)
 			close(u->queue[i].fd);
+		for (unsigned k = 0; k < RX_MESSAGES_FULL * RX_PARTS; k++)
+			rte_pktmbuf_free(u->queue[i].part[k / RX_PARTS][k % RX_PARTS]);
 		free(u->queue[i].room);
 	}
 	free(u);
