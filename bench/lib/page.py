@@ -250,7 +250,7 @@ def peers_section(data, where):
     return f"""## End to end, beside others
 
 Two hosts, two gateways and a cable between these, in network namespaces: {d["machine"].get("cpus")} cores carry sender, both gateways and
-receiver. Median of {d["rounds"]} interleaved rounds of {d["seconds"]} s. UDP is the most that arrives, and what was lost of that which was sent then.
+receiver. Median of {d["rounds"]} interleaved rounds of {d["seconds"]} s. {d.get("setup", "UDP is the most that arrives, and what was lost of that which was sent then.")}
 
 {table(["", "TCP 1 stream, Gb/s", "TCP 4, Gb/s", "UDP 64 B, Mpps", "UDP 1300 B, Mpps", "RTT p50, µs", "p99, µs", "CPU s/GB"], lines)}
 

@@ -9,5 +9,5 @@ system_name() { echo "Postern tap + udp, NIC offloads"; }
 system_up() {
 	local g
 	lan_system_up || return 1
-	for g in gwA gwB; do in_ns $g ethtool -K wan0 tx on gso on; done
+	for g in gwA gwB; do in_ns $g ethtool -K wan0 tso on tx-udp-segmentation on; done
 }
