@@ -171,46 +171,51 @@ static void destinations(const struct l2_batch *b, struct addresses *d)
 	}
 }
 
-// Frames whose source a static entry binds to another place go.
-static void drop_bound(
-	struct worker *w, struct l2_batch *b, const struct addresses *s, uint64_t bound)
+static void drop_bound(struct worker *w, struct l2_batch *b, unsigned i)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		if ((bound >> s->of[i] & 1) == 0)
-			continue;
-		worker_drop(w, DROP_SOURCE_BOUND, 1);
-		rte_pktmbuf_free(b->frame[i].m);
-		b->frame[i].m = NULL;
-	}
+	worker_drop(w, DROP_SOURCE_BOUND, 1);
+	rte_pktmbuf_free(b->frame[i].m);
+	b->frame[i].m = NULL;
 }
 
 // Tell the table's writer what is new, each address once a second.
-static void report(struct worker *w, const struct addresses *s, uint64_t news)
+static void report(struct worker *w, const fdb_key_t *key, const fdb_dst_t *at, uint64_t news)
 {
 	fdb_key_t keys[BATCH_MAX];
-	fdb_dst_t at[BATCH_MAX];
+	fdb_dst_t seen_at[BATCH_MAX];
 	unsigned n = 0;
 
 	for (; news != 0; news &= news - 1) {
 		unsigned i = __builtin_ctzll(news);
-		uint64_t hash = s->key[i] * 0x9e3779b97f4a7c15ull;
+		uint64_t hash = key[i] * 0x9e3779b97f4a7c15ull;
 		struct report_memo *memo = &w->reported[hash >> (64 - REPORT_MEMO_BITS)];
 
-		if (memo->key == s->key[i] && memo->dst == s->at[i] && memo->at_s == w->now_s)
+		if (memo->key == key[i] && memo->dst == at[i] && memo->at_s == w->now_s)
 			continue;
-		*memo = (struct report_memo){
-			.key = s->key[i],
-			.dst = s->at[i],
-			.at_s = w->now_s,
-		};
-		keys[n] = s->key[i];
-		at[n++] = s->at[i];
+		*memo = (struct report_memo){.key = key[i], .dst = at[i], .at_s = w->now_s};
+		keys[n] = key[i];
+		seen_at[n++] = at[i];
 	}
 	if (n > 0)
-		fdb_report_batch(w->dp->fdb, keys, at, n);
+		fdb_report_batch(w->dp->fdb, keys, seen_at, n);
 }
 
-void l2_resolve_batch(struct worker *w, struct l2_batch *b)
+// A frame alone in its burst is a list of its addresses already.
+static void resolve_one(struct worker *w, struct l2_batch *b)
+{
+	struct fdb *fdb = w->dp->fdb;
+	uint64_t bound, news = fdb_seen_batch(fdb, b->src, b->from, 1, w->now_s, &bound);
+
+	b->to[0] = 0;
+	if (!is_group(b->dst[0]))
+		fdb_lookup_batch(fdb, b->dst, 1, b->to);
+	if (unlikely(news != 0))
+		report(w, b->src, b->from, news);
+	if (unlikely(bound != 0))
+		drop_bound(w, b, 0);
+}
+
+static void resolve_many(struct worker *w, struct l2_batch *b)
 {
 	struct fdb *fdb = w->dp->fdb;
 	struct addresses s, d;
@@ -224,13 +229,23 @@ void l2_resolve_batch(struct worker *w, struct l2_batch *b)
 	}
 	news = fdb_seen_batch(fdb, s.key, s.at, s.n, w->now_s, &bound);
 	if (unlikely(news != 0))
-		report(w, &s, news);
-	if (unlikely(bound != 0))
-		drop_bound(w, b, &s, bound);
+		report(w, s.key, s.at, news);
 	d.at[0] = 0;
 	fdb_lookup_batch(fdb, d.key, d.n, d.at + 1);
 	for (unsigned i = 0; i < b->n; i++)
 		b->to[i] = d.at[d.of[i]];
+	for (unsigned i = 0; unlikely(bound != 0) && i < b->n; i++) {
+		if ((bound >> s.of[i] & 1) != 0)
+			drop_bound(w, b, i);
+	}
+}
+
+void l2_resolve_batch(struct worker *w, struct l2_batch *b)
+{
+	if (b->n == 1)
+		resolve_one(w, b);
+	else
+		resolve_many(w, b);
 }
 
 void l2_tag_pop(struct rte_mbuf *m)
