@@ -70,7 +70,7 @@ udp_trial() {
 # udp BYTES: the most frames a second that arrive while at most UDP_LOSS of those sent are lost, and how many were.
 # First as many as the sender can, then what of these arrived, then by halves. Where no trial loses so little,
 # the one that lost least.
-UDP_LOSS=0.05 UDP_TRIALS=6
+UDP_LOSS=0.05 UDP_TRIALS=5
 udp() {
 	local rate=max best='null null 2' dmac to=() sent got loss least low=0 high=0 n
 	[ -x "$pktgen" ] || { echo 'null null' && return; }
@@ -87,7 +87,7 @@ udp() {
 			awk "BEGIN {exit !($loss < $least)}" && best="$got $loss $loss"
 		fi
 		awk "BEGIN {exit !($low > 0 && $high < $low * 1.03)}" && break
-		rate=$(awk "BEGIN {printf \"%dpps\", $low > 0 ? ($low + $high) / 2 : $n > 0 ? $got * 0.8 : $got}")
+		rate=$(awk "BEGIN {printf \"%dpps\", ($low > 0 ? ($low + $high) / 2 : $n > 0 ? $got * 0.8 : $got)}")
 	done
 	read -r got loss _ <<<"$best"
 	[ "$got" != null ] || { echo "UDP of $1 B was not counted:" && tail -n 2 "$SITES_DIR"/{send,receive}.log; } >&2
