@@ -85,17 +85,17 @@ static bool seal_one(struct aead *a, uint8_t cipher, const struct aead_key *key,
 }
 
 static bool open_one(struct aead *a, uint8_t cipher, const struct aead_key *key,
-	const uint8_t *nonce, const uint8_t *aad, uint32_t aad_bytes, uint8_t *data, uint32_t bytes)
+	const uint8_t *nonce, const uint8_t *aad, uint32_t aad_bytes, uint8_t *dst,
+	const uint8_t *src, uint32_t bytes)
 {
 	uint8_t tag[AEAD_TAG_BYTES] = {0};
-	uint8_t *given = data + bytes;
 	bool done = true;
 
 	if (cipher == CIPHER_CHACHA20)
-		done = chacha_one(a, false, key, nonce, aad, aad_bytes, data, data, bytes, tag);
+		done = chacha_one(a, false, key, nonce, aad, aad_bytes, dst, src, bytes, tag);
 	else
-		gcm_one(a, false, key, nonce, aad, aad_bytes, data, data, bytes, tag);
-	return done && crypto_verify_16(tag, given) == 0;
+		gcm_one(a, false, key, nonce, aad, aad_bytes, dst, src, bytes, tag);
+	return done && crypto_verify_16(tag, src + bytes) == 0;
 }
 
 bool aead_seal(struct aead *a, uint8_t cipher, const struct aead_op *o)
@@ -106,8 +106,8 @@ bool aead_seal(struct aead *a, uint8_t cipher, const struct aead_op *o)
 
 bool aead_open(struct aead *a, uint8_t cipher, const struct aead_op *o)
 {
-	return open_one(a, cipher, o->key, o->nonce, o->data - AEAD_AAD_BYTES, AEAD_AAD_BYTES,
-		o->data, o->bytes);
+	return open_one(a, cipher, o->key, o->nonce, o->src - AEAD_AAD_BYTES, AEAD_AAD_BYTES,
+		o->data, o->src, o->bytes);
 }
 
 void aead_forget(struct aead *a)

@@ -49,15 +49,14 @@ static inline void aead_key_fetch(const struct aead_key *key, unsigned bytes)
 		rte_prefetch0(key->bytes + at);
 }
 
-// One packet to seal or open: 16 bytes of associated data directly before `data`, the tag directly
-// behind it. Sealing reads the plaintext at `src`, which may be `data` itself or lie elsewhere
-// without overlapping it (the cipher is then the copy, at no extra cost); opening is always in
-// place.
+// One packet to seal or open. `src` may be `data` itself or lie elsewhere without overlapping it:
+// the cipher is then the copy, at no extra cost. What goes over the wire has 16 bytes of associated
+// data directly before it and the tag directly behind: `data` when sealing, `src` when opening.
 struct aead_op {
 	const struct aead_key *key;
 	uint8_t *data;
-	const uint8_t *src; // aead_seal() only
-	uint32_t bytes;     // of plaintext or ciphertext, without the tag
+	const uint8_t *src;
+	uint32_t bytes; // of plaintext or ciphertext, without the tag
 	// The first AEAD_NONCE_BYTES count. Best written by one store of 16 bytes, as the
 	// associated data is: the library reads both at once, and a load over two stores still
 	// under way waits for all that was stored before them.
@@ -87,8 +86,8 @@ void aead_key_wipe(struct aead_key *key);
 // nearest cache (a packet of 1430 bytes costs 247 cycles with the copy and 234 without; 310 when
 // eight are copied before the first is sealed).
 bool aead_seal(struct aead *a, uint8_t cipher, const struct aead_op *o);
-// Open one packet in place. Returns whether it is authentic; the plaintext of one that is not is
-// noise and must not be used.
+// Open one packet. Returns whether it is authentic; the plaintext of one that is not is noise and
+// must not be used.
 bool aead_open(struct aead *a, uint8_t cipher, const struct aead_op *o);
 // Ends a burst of all peers' packets: wipes what the last one left behind, key stream among it.
 void aead_forget(struct aead *a);

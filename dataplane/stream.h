@@ -58,8 +58,10 @@ struct stream_inners {
 // One authentic packet.
 struct stream_packet {
 	struct rte_mbuf *m; // taken
-	uint8_t *data;      // plaintext, in m
+	uint8_t *data;      // plaintext: in m, or behind the frame that it continues
 	uint32_t bytes;
+	struct rte_mbuf *home; // that frame, or NULL
+	uint8_t under[4];      // home's last bytes, over which data begins
 	uint64_t counter;
 	uint32_t slot;
 	uint8_t port_idx; // where it came in
@@ -71,8 +73,12 @@ struct stream_packet {
 int stream_rx_create(struct worker *w, uint32_t budget_bytes);
 void stream_rx_destroy(struct worker *w);
 
-// A hint for the caches before a packet is opened: where its first piece will be appended.
-void stream_fetch(const struct lane_rx *lane, uint64_t counter, uint32_t bytes);
+// Before a packet is opened in m: where its first piece belongs, if that is most of it. There it
+// needs no copy. What was written behind a frame by a packet that proves false stays behind it: a
+// frame's length counts authentic bytes only, and the next piece overwrites the rest.
+void stream_place(struct stream_packet *p);
+// The packet was false: make the frame what it was.
+void stream_unplace(const struct stream_packet *p);
 // Take a packet apart; complete frames are appended to out, which has room for
 // STREAM_INNER_OF_PACKET more. Path blocks go to the worker's hooks.
 //

@@ -27,7 +27,10 @@ struct stream_open {
 	bool super; // frame: it is a super-frame, its header included
 	bool last;  // piece: the last block of its packet, so the frame may go on
 	TAILQ_ENTRY(stream_open) by_age;
-	LIST_ENTRY(stream_open) by_key;
+	union {
+		LIST_ENTRY(stream_open) by_key; // but not of a frame that is its lane's `open`
+		SLIST_ENTRY(stream_open) by_free;
+	};
 };
 
 struct stream_share { // what of all that is held is one peer's
@@ -37,7 +40,7 @@ struct stream_share { // what of all that is held is one peer's
 
 struct stream_rx {
 	TAILQ_HEAD(, stream_open) age;
-	LIST_HEAD(, stream_open) free;
+	SLIST_HEAD(, stream_open) free;
 	LIST_HEAD(, stream_open) bucket[OPEN_BUCKETS];
 	uint32_t budget; // bytes of packet memory that may be held
 	uint32_t held;
@@ -59,7 +62,7 @@ int stream_rx_create(struct worker *w, uint32_t budget_bytes)
 	}
 	TAILQ_INIT(&r->age);
 	for (unsigned i = 0; i < OPEN_SLOTS; i++)
-		LIST_INSERT_HEAD(&r->free, &r->open[i], by_key);
+		SLIST_INSERT_HEAD(&r->free, &r->open[i], by_free);
 	r->budget = budget_bytes == 0 ? STREAM_BUDGET_DEFAULT : budget_bytes;
 	w->stream = r;
 	return 0;
@@ -90,13 +93,27 @@ static unsigned bucket_of(const struct lane_rx *lane, uint64_t counter)
 	return rte_hash_crc_8byte((uintptr_t)lane, (uint32_t)counter) % OPEN_BUCKETS;
 }
 
+static void add_by_key(struct stream_rx *r, struct stream_open *o)
+{
+	LIST_INSERT_HEAD(&r->bucket[bucket_of(o->lane, o->counter)], o, by_key);
+}
+
+// Make o the frame most recently begun.
+static void open_frame(struct stream_rx *r, struct stream_open *o)
+{
+	if (o->lane->open != NULL)
+		add_by_key(r, o->lane->open);
+	o->lane->open = o;
+}
+
 static void unhold(struct stream_rx *r, struct stream_open *o)
 {
 	TAILQ_REMOVE(&r->age, o, by_age);
-	LIST_REMOVE(o, by_key);
-	LIST_INSERT_HEAD(&r->free, o, by_key);
 	if (o->lane->open == o)
 		o->lane->open = NULL;
+	else
+		LIST_REMOVE(o, by_key);
+	SLIST_INSERT_HEAD(&r->free, o, by_free);
 	o->lane->n_held--;
 	r->held -= o->m->buf_len;
 	r->of[o->slot].held -= o->m->buf_len;
@@ -162,7 +179,8 @@ static void make_room(struct worker *w, uint32_t slot)
 	give_up(w, o, DROP_FRAG_BUDGET);
 }
 
-// Hold m until its continuation comes. Takes m.
+// Hold m until its continuation comes. Takes m. What comes back is yet to be found: by
+// open_frame() or add_by_key().
 static struct stream_open *hold(struct worker *w, const struct stream_packet *p, uint64_t counter,
 	struct rte_mbuf *m, uint16_t total, uint8_t segment)
 {
@@ -175,8 +193,8 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 		give_up_oldest_of(w, p->lane);
 	while (r->n > 0 && (r->n == OPEN_SLOTS || r->held + m->buf_len > r->budget))
 		make_room(w, p->slot);
-	o = LIST_FIRST(&r->free);
-	LIST_REMOVE(o, by_key);
+	o = SLIST_FIRST(&r->free);
+	SLIST_REMOVE_HEAD(&r->free, by_free);
 	o->lane = p->lane;
 	o->counter = counter;
 	o->at_ns = w->now_ns;
@@ -187,7 +205,6 @@ static struct stream_open *hold(struct worker *w, const struct stream_packet *p,
 	o->super = false;
 	o->last = false;
 	TAILQ_INSERT_TAIL(&r->age, o, by_age);
-	LIST_INSERT_HEAD(&r->bucket[bucket_of(p->lane, counter)], o, by_key);
 	p->lane->n_held++;
 	r->held += m->buf_len;
 	r->of[p->slot].held += m->buf_len;
@@ -211,16 +228,32 @@ static struct stream_open *find(
 	return NULL;
 }
 
-void stream_fetch(const struct lane_rx *lane, uint64_t counter, uint32_t bytes)
+void stream_place(struct stream_packet *p)
 {
-	const struct stream_open *o = lane->open;
+	const struct stream_open *o = p->lane->open;
+	unsigned missing;
 	uint8_t *end;
 
-	if (o == NULL || o->counter != counter)
+	p->home = NULL;
+	if (o == NULL || o->counter != p->counter)
 		return;
 	end = rte_pktmbuf_mtod_offset(o->m, uint8_t *, o->m->data_len);
-	for (unsigned at = 0; at < bytes && at + o->m->data_len < o->total; at += 64)
-		__builtin_prefetch(end + at, 1);
+	missing = o->total - o->m->data_len;
+	if (missing < p->bytes / 2 || rte_pktmbuf_tailroom(o->m) < p->bytes) {
+		for (unsigned at = 0; at < missing && at < p->bytes; at += 64)
+			__builtin_prefetch(end + at, 1);
+		return;
+	}
+	p->home = o->m;
+	p->data = end - PKT_BLOCK_HDR_LEN; // its payload follows the frame's bytes
+	memcpy(p->under, p->data, sizeof(p->under));
+}
+
+void stream_unplace(const struct stream_packet *p)
+{
+	static_assert(sizeof(p->under) == PKT_BLOCK_HDR_LEN, "what the first header lies over");
+	if (p->home != NULL)
+		memcpy(p->data, p->under, sizeof(p->under));
 }
 
 // ---------------------------------------------------------------- putting together
@@ -252,7 +285,10 @@ static void emit_super(struct worker *w, struct stream_inners *out, struct rte_m
 
 static void append(struct rte_mbuf *m, const uint8_t *data, uint16_t bytes)
 {
-	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), data, bytes);
+	uint8_t *end = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
+
+	if (data != end) // else it was opened there
+		memcpy(end, data, bytes);
 	m->data_len += bytes;
 	m->pkt_len = m->data_len;
 }
@@ -281,9 +317,11 @@ static bool continue_frame(struct worker *w, struct stream_open *o, const uint8_
 			emit(out, m, slot, segment);
 		return false;
 	}
-	LIST_REMOVE(o, by_key);
+	if (o->lane->open != o)
+		LIST_REMOVE(o, by_key);
 	o->counter++;
-	LIST_INSERT_HEAD(&w->stream->bucket[bucket_of(o->lane, o->counter)], o, by_key);
+	if (o->lane->open != o)
+		add_by_key(w->stream, o);
 	return true;
 }
 
@@ -293,7 +331,8 @@ static void continue_with_held(struct worker *w, struct stream_open *o, struct s
 	struct stream_open *piece;
 	bool more = true;
 
-	while (more && (piece = find(w, o->lane, o->counter, false)) != NULL) {
+	while (more && o->lane->n_held > 1 &&
+		(piece = find(w, o->lane, o->counter, false)) != NULL) {
 		struct rte_mbuf *m = piece->m;
 		uint8_t segment = piece->segment;
 		bool last = piece->last;
@@ -338,7 +377,7 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 	if (take) {
 		m = p->m;
 		// Where it lies if the whole frame finds room there, else at the front.
-		if ((uint8_t *)m->buf_addr + m->buf_len - data < total) {
+		if (p->home != NULL || (uint8_t *)m->buf_addr + m->buf_len - data < total) {
 			uint8_t *front = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
 
 			memmove(front, data, bytes);
@@ -359,7 +398,7 @@ static bool first_piece(struct worker *w, const struct stream_packet *p,
 	}
 	o = hold(w, p, p->counter + 1, m, total, b->segment);
 	o->super = super;
-	p->lane->open = o;
+	open_frame(w->stream, o);
 	continue_with_held(w, o, out);
 	return take;
 }
@@ -385,6 +424,7 @@ static void next_piece(struct worker *w, const struct stream_packet *p,
 		return;
 	o = hold(w, p, p->counter, m, 0, b->segment);
 	o->last = last;
+	add_by_key(w->stream, o);
 }
 
 // ---------------------------------------------------------------- packets
@@ -392,7 +432,9 @@ static void next_piece(struct worker *w, const struct stream_packet *p,
 // What a first walk over a packet finds.
 struct layout {
 	unsigned n_blocks;
-	unsigned keep; // block whose bytes stay where they are: the longest; n_blocks: none
+	unsigned keep; // block that gets the packet's buffer; n_blocks: none
+	struct pkt_block_view first;
+	struct pkt_blocks rest; // after the first
 };
 
 // Returns false for a packet of which nothing may be used.
@@ -406,6 +448,10 @@ static bool survey(struct worker *w, const struct stream_packet *p, struct layou
 	int more;
 
 	while ((more = pkt_block_next(&it, &b)) == 1) {
+		if (l.n_blocks == 0) {
+			l.first = b;
+			l.rest = it;
+		}
 		if (closed || (b.kind == PKT_KIND_FRAG_NEXT && l.n_blocks > 0) ||
 			b.kind > PKT_KIND_SUPER_FIRST || b.kind == PKT_KIND_END ||
 			(b.kind >= PKT_KIND_SUPER && w->super_pool == NULL)) {
@@ -423,7 +469,9 @@ static bool survey(struct worker *w, const struct stream_packet *p, struct layou
 		worker_drop(w, DROP_BLOCK_LENGTH, 1);
 		return false;
 	}
-	l.keep = keep;
+	// The longest stays where it is. Of a packet that was opened elsewhere the last alone can
+	// have the buffer: who sent it may be asked until then.
+	l.keep = p->home == NULL ? keep : closed ? l.n_blocks - 1 : UINT32_MAX;
 	*ret_layout = l;
 	return true;
 }
@@ -487,20 +535,28 @@ static void path_block(
 
 void stream_unpack(struct worker *w, const struct stream_packet *p, struct stream_inners *out)
 {
-	struct pkt_blocks it = pkt_blocks(p->data, p->bytes);
 	struct rte_mbuf *packet = p->m;
 	struct pkt_block_view b;
 	struct layout l;
 	bool taken = false;
+	bool good = survey(w, p, &l);
 
-	if (!survey(w, p, &l)) {
+	stream_unplace(p);
+	if (!good) {
 		w->session_stats[p->slot].drops++;
 		worker_mbuf_back(w, packet);
 		return;
 	}
-	for (unsigned i = 0; i < l.n_blocks && pkt_block_next(&it, &b) == 1; i++) {
+	// The blocks outlive the frame behind which they lie, whatever the first of them does to
+	// it.
+	if (p->home != NULL)
+		rte_mbuf_refcnt_set(p->home, 2);
+	b = l.first;
+	for (unsigned i = 0; i < l.n_blocks; i++) {
 		bool take = i == l.keep;
 
+		if (i > 0)
+			(void)pkt_block_next(&l.rest, &b);
 		switch (b.kind) {
 		case PKT_KIND_ETH:
 			taken |= whole_frame(w, p, &b, take, out);
@@ -519,6 +575,10 @@ void stream_unpack(struct worker *w, const struct stream_packet *p, struct strea
 			path_block(w, p, &b);
 		}
 	}
+	if (p->home != NULL && rte_mbuf_refcnt_read(p->home) == 1)
+		rte_pktmbuf_free(p->home);
+	else if (p->home != NULL)
+		rte_mbuf_refcnt_set(p->home, 1);
 	if (!taken)
 		worker_mbuf_back(w, packet);
 }

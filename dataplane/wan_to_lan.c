@@ -260,7 +260,7 @@ static void open_packet(
 		.lane = a->lane,
 		.view = v,
 	};
-	struct aead_op op = {.key = &a->lane->key, .data = p.data, .bytes = p.bytes};
+	struct aead_op op = {.key = &a->lane->key, .src = p.data, .bytes = p.bytes};
 	enum replay_verdict verdict = replay_check(&a->lane->replay, p.counter);
 
 	if (unlikely(verdict != REPLAY_FRESH)) {
@@ -268,9 +268,11 @@ static void open_packet(
 		return;
 	}
 	lane_nonce(a->lane->iv, p.counter, &op);
-	stream_fetch(a->lane, p.counter, p.bytes);
+	stream_place(&p);
+	op.data = p.data;
 	stage(STAGE_OPEN);
 	if (unlikely(!aead_open(w->aead, a->lane->cipher, &op))) {
+		stream_unplace(&p);
 		forged(w, a, m);
 		return;
 	}

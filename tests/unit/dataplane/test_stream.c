@@ -18,6 +18,7 @@
 
 #define SLOT   5
 #define HOST_B 0xb1
+#define SOURCE 0x200u // of frame 0; one address a frame
 
 struct pair {
 	struct rig_gateway *a, *b;
@@ -52,6 +53,14 @@ static uint32_t roll(uint32_t below)
 {
 	state = state * 1664525u + 1013904223u;
 	return (uint32_t)((uint64_t)state * below >> 32);
+}
+
+static void swap(struct rte_mbuf **m, unsigned a, unsigned b)
+{
+	struct rte_mbuf *t = m[a];
+
+	m[a] = m[b];
+	m[b] = t;
 }
 
 // ---------------------------------------------------------------- wrong blocks
@@ -263,10 +272,188 @@ static void a_wiped_lane_gives_up_what_it_holds(void **)
 	pair_free(&p);
 }
 
+// ---------------------------------------------------------------- opened where it belongs
+
+#define ROOM 1440u // for blocks, in a packet of a path of 1500
+
+struct packed { // blocks of one packet
+	unsigned bytes;
+	uint8_t b[4096];
+};
+
+static void put_block(struct packed *p, uint8_t kind, const uint8_t *payload, unsigned bytes)
+{
+	uint8_t *b = p->b + p->bytes;
+
+	put_le16(b, bytes);
+	b[2] = kind;
+	b[3] = RIG_SEGMENT;
+	memcpy(b + PKT_BLOCK_HDR_LEN, payload, bytes);
+	p->bytes += PKT_BLOCK_HDR_LEN + bytes;
+}
+
+static void put_first(struct packed *p, const uint8_t *frame, unsigned total, unsigned bytes)
+{
+	uint8_t payload[4096];
+
+	put_le16(payload, total);
+	memcpy(payload + PKT_FRAG_TOTAL_LEN, frame, bytes);
+	put_block(p, PKT_KIND_FRAG_FIRST, payload, PKT_FRAG_TOTAL_LEN + bytes);
+}
+
+static void frame_bytes(uint8_t *frame, unsigned number, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		frame[i] = number * 89 + i * 7 + (i >> 8);
+	rig_mac(frame, HOST_B);
+	rig_mac(frame + 6, SOURCE + number);
+}
+
+static struct rte_mbuf *sealed(struct pair *p, const struct packed *blocks, uint64_t counter)
+{
+	return rig_seal(p->a, SLOT, blocks->b, blocks->bytes, counter);
+}
+
+static bool came(const struct pair *p, unsigned i, const uint8_t *frame, unsigned bytes)
+{
+	const struct rig_out *o = &p->b->out[RIG_LAN];
+
+	return i < o->n && o->m[i]->data_len == bytes && o->m[i]->nb_segs == 1 &&
+	       rte_mbuf_refcnt_read(o->m[i]) == 1 &&
+	       memcmp(rte_pktmbuf_mtod(o->m[i], uint8_t *), frame, bytes) == 0;
+}
+
+// Frames of 1514 bytes, the first of them cut after `have`; behind the rest of each the next
+// begins.
+static void cut_after(struct pair *p, uint64_t counter, unsigned have, bool swapped)
+{
+	enum { TOTAL = 1514, N = 4 };
+	struct rte_mbuf *m[8];
+	struct packed blocks = {0};
+	uint8_t frame[N][TOTAL];
+	unsigned n = 0, at = have;
+
+	for (unsigned i = 0; i < N; i++)
+		frame_bytes(frame[i], i, TOTAL);
+	put_first(&blocks, frame[0], TOTAL, have);
+	m[n++] = sealed(p, &blocks, counter);
+	for (unsigned i = 0; i < N;) {
+		unsigned bytes = RTE_MIN(TOTAL - at, ROOM - PKT_BLOCK_HDR_LEN);
+
+		blocks.bytes = 0;
+		put_block(&blocks, PKT_KIND_FRAG_NEXT, frame[i] + at, bytes);
+		at += bytes;
+		if (at == TOTAL && ++i < N) {
+			unsigned room = ROOM - blocks.bytes;
+
+			at = room > 70 ? room - PKT_BLOCK_HDR_LEN - PKT_FRAG_TOTAL_LEN : 1;
+			put_first(&blocks, frame[i], TOTAL, at);
+		}
+		m[n] = sealed(p, &blocks, counter + n);
+		n++;
+	}
+	for (unsigned i = 1; swapped && i + 1 < n; i += 2)
+		swap(m, i, i + 1);
+	rig_in(p->b, 0, RIG_WAN, m, n);
+	for (unsigned i = 0; i < N; i++) {
+		if (!came(p, i, frame[i], TOTAL))
+			fail_msg("frame %u, the first cut after %u", i, have);
+	}
+	assert_int_equal(p->b->out[RIG_LAN].n, N);
+	assert_int_equal(stream_held(p->b->w[0]), 0);
+	rig_discard(&p->b->out[RIG_LAN]);
+}
+
+static void frames_cut_anywhere_arrive_whole(void **)
+{
+	struct pair p = pair_new(1500, 0);
+
+	for (unsigned have = 1; have <= ROOM - PKT_BLOCK_HDR_LEN - PKT_FRAG_TOTAL_LEN; have++) {
+		cut_after(&p, 20 * have, have, false);
+		cut_after(&p, 20 * have + 10, have, true);
+	}
+	assert_int_equal(rig_all_drops(p.b), 0);
+	pair_free(&p);
+}
+
+// The same in packets that have room for little more than one frame.
+static void frames_cut_anywhere_arrive_whole_in_tight_packets(void **s)
+{
+	rig_pool(2047, 2048 - RTE_PKTMBUF_HEADROOM);
+	frames_cut_anywhere_arrive_whole(s);
+}
+
+// A frame's rest forged, with an old counter, with a flipped bit in each byte: the true one still
+// finds the frame as it was.
+static void false_packets_leave_the_frame_they_aim_at_as_it_was(void **)
+{
+	struct pair p = pair_new(1500, 0);
+	struct packed head = {0}, rest = {0};
+	uint8_t frame[1000];
+	struct rte_mbuf *m;
+	unsigned bytes;
+
+	frame_bytes(frame, 0, sizeof(frame));
+	put_first(&head, frame, sizeof(frame), 100);
+	put_block(&rest, PKT_KIND_FRAG_NEXT, frame + 100, 900);
+	in(&p, sealed(&p, &head, 10));
+	m = sealed(&p, &rest, 11);
+	bytes = m->data_len;
+	for (unsigned i = OUTER_IPV4_BYTES + PKT_DATA_HDR_LEN; i < bytes; i++) {
+		struct rte_mbuf *bad = rig_bytes(rte_pktmbuf_mtod(m, uint8_t *), bytes);
+
+		rte_pktmbuf_mtod(bad, uint8_t *)[i] ^= 1 << i % 8;
+		in(&p, bad);
+	}
+	assert_int_equal(rig_drops(p.b, DROP_AUTH), bytes - OUTER_IPV4_BYTES - PKT_DATA_HDR_LEN);
+	assert_int_equal(p.b->out[RIG_LAN].n, 0);
+	in(&p, rig_bytes(rte_pktmbuf_mtod(m, uint8_t *), bytes));
+	in(&p, m); // once more: a replay
+	assert_true(came(&p, 0, frame, sizeof(frame)));
+	assert_int_equal(p.b->out[RIG_LAN].n, 1);
+	assert_int_equal(rig_drops(p.b, DROP_REPLAY_DUP), 1);
+	pair_free(&p);
+}
+
+// What an authentic packet may bring in place of the rest that its counter promises.
+static void other_blocks_in_place_of_the_rest_are_told_from_it(void **)
+{
+	static const uint8_t kinds[] = {PKT_KIND_ETH, PKT_KIND_FRAG_NEXT, 200};
+	uint8_t frame[1000], other[700], small[60];
+
+	frame_bytes(frame, 0, sizeof(frame));
+	frame_bytes(other, 1, sizeof(other));
+	frame_bytes(small, 2, sizeof(small));
+	for (unsigned i = 0; i < sizeof(kinds); i++) {
+		struct pair p = pair_new(1500, 0);
+		struct packed head = {0}, rest = {0};
+		unsigned n = 0;
+
+		put_first(&head, frame, sizeof(frame), 100);
+		in(&p, sealed(&p, &head, 10));
+		put_block(&rest, kinds[i], other, sizeof(other)); // as a piece too short
+		put_block(&rest, PKT_KIND_ETH, small, sizeof(small));
+		put_first(&rest, frame, sizeof(frame), 200);
+		in(&p, sealed(&p, &rest, 11));
+		if (kinds[i] == PKT_KIND_ETH)
+			assert_true(came(&p, n++, other, sizeof(other)));
+		if (kinds[i] != 200) {
+			assert_true(came(&p, n++, small, sizeof(small)));
+			rest.bytes = 0;
+			put_block(&rest, PKT_KIND_FRAG_NEXT, frame + 200, 800);
+			in(&p, sealed(&p, &rest, 12));
+			assert_true(came(&p, n++, frame, sizeof(frame)));
+		}
+		assert_int_equal(p.b->out[RIG_LAN].n, n);
+		assert_int_equal(rig_drops(p.b, DROP_FRAG_LENGTH), kinds[i] == PKT_KIND_FRAG_NEXT);
+		assert_int_equal(rig_drops(p.b, DROP_BLOCK_KIND), kinds[i] == 200);
+		pair_free(&p);
+	}
+}
+
 // ---------------------------------------------------------------- random streams
 
 #define FRAMES 200
-#define SOURCE 0x200u // of frame 0; one address a frame
 
 struct sent {
 	uint16_t bytes[FRAMES];
@@ -306,14 +493,6 @@ static unsigned check_arrived(struct pair *p, struct sent *s)
 		s->arrived[number] = true;
 	}
 	return o->n;
-}
-
-static void swap(struct rte_mbuf **m, unsigned a, unsigned b)
-{
-	struct rte_mbuf *t = m[a];
-
-	m[a] = m[b];
-	m[b] = t;
 }
 
 static void random_frames_through_random_mtus_arrive_whole_and_in_order(void **)
@@ -398,9 +577,14 @@ int main(void)
 		cmocka_unit_test(a_lane_holds_64_open_frames_and_the_budget_gives_up_the_oldest),
 		cmocka_unit_test(a_peer_that_never_completes_frames_pushes_out_its_own),
 		cmocka_unit_test(a_wiped_lane_gives_up_what_it_holds),
+		cmocka_unit_test(frames_cut_anywhere_arrive_whole),
+		cmocka_unit_test(false_packets_leave_the_frame_they_aim_at_as_it_was),
+		cmocka_unit_test(other_blocks_in_place_of_the_rest_are_told_from_it),
 		cmocka_unit_test(random_frames_through_random_mtus_arrive_whole_and_in_order),
 		cmocka_unit_test(reordered_packets_still_give_every_frame),
 		cmocka_unit_test(lost_and_doubled_packets_never_give_wrong_bytes),
+		// the last, as it changes the pool
+		cmocka_unit_test(frames_cut_anywhere_arrive_whole_in_tight_packets),
 	};
 
 	rig_init(8191, 10240);
