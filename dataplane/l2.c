@@ -232,9 +232,15 @@ static void resolve_many(struct worker *w, struct l2_batch *b)
 		report(w, s.key, s.at, news);
 	d.at[0] = 0;
 	fdb_lookup_batch(fdb, d.key, d.n, d.at + 1);
+	for (unsigned i = 2; i <= d.n; i++) {
+		if (fdb_dst_where(d.at[i]) == FDB_PEER)
+			rte_prefetch0(&w->sessions[fdb_dst_idx(d.at[i])]);
+	}
 	for (unsigned i = 0; i < b->n; i++)
 		b->to[i] = d.at[d.of[i]];
-	for (unsigned i = 0; unlikely(bound != 0) && i < b->n; i++) {
+	if (likely(bound == 0))
+		return;
+	for (unsigned i = 0; i < b->n; i++) {
 		if ((bound >> s.of[i] & 1) != 0)
 			drop_bound(w, b, i);
 	}

@@ -117,6 +117,8 @@ struct groups {
 static void groups_init(struct groups *g)
 {
 	g->n = 0;
+	g->now = 0;
+	g->slot[0] = NO_SESSION;
 }
 
 // The place of a slot in find[]: half the places stay free, so this ends.
@@ -143,6 +145,10 @@ static void groups_add_other(struct groups *g, uint32_t slot, uint8_t frame)
 {
 	unsigned at;
 
+	if (g->n == 0) {
+		groups_begin(g, slot, frame);
+		return;
+	}
 	if (g->n == 1) {
 		memset(g->find, 0, sizeof(g->find));
 		g->find[groups_place(g, g->slot[0])] = 1;
@@ -160,14 +166,12 @@ static void groups_add_other(struct groups *g, uint32_t slot, uint8_t frame)
 
 static void groups_add(struct groups *g, uint32_t slot, uint8_t frame)
 {
-	if (g->n == 0) {
-		groups_begin(g, slot, frame);
-	} else if (likely(g->slot[g->now] == slot)) {
-		g->next[g->last[g->now]] = frame;
-		g->last[g->now] = frame;
-	} else {
+	if (unlikely(g->slot[g->now] != slot)) {
 		groups_add_other(g, slot, frame);
+		return;
 	}
+	g->next[g->last[g->now]] = frame;
+	g->last[g->now] = frame;
 }
 
 // What the first packet of a group will hold, at least.
@@ -293,10 +297,6 @@ static void dispatch(struct worker *w, struct l2_batch *b)
 
 	if (unlikely(loop_any(&w->dp->loop)))
 		l2_drop_cut(w, b);
-	for (unsigned i = 1; i < b->n; i++) {
-		if (b->to[i] != b->to[i - 1] && fdb_dst_where(b->to[i]) == FDB_PEER)
-			rte_prefetch0(&w->sessions[fdb_dst_idx(b->to[i])]);
-	}
 	groups_init(&g);
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t idx = fdb_dst_idx(b->to[i]);

@@ -156,12 +156,13 @@ static void check_frames(struct bench *b)
 static uint16_t feed_rx(struct port *p, uint16_t, struct rte_mbuf **m, uint16_t n)
 {
 	struct feed *f = p->ctx;
-	uint16_t left = f->n - f->taken, i = 0;
+	unsigned left = f->n - f->taken, most = RTE_MIN(left, f->burst);
 
-	for (; i < n && i < f->burst && i < left; i++)
-		m[i] = f->m[f->taken + i];
-	f->taken += i;
-	return i;
+	if (n > most)
+		n = most;
+	rte_memcpy(m, f->m + f->taken, n * sizeof(*m));
+	f->taken += n;
+	return n;
 }
 
 static uint16_t feed_tx(struct port *, uint16_t, struct rte_mbuf **, uint16_t)
