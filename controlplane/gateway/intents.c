@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/gateway/intents.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sodium.h>
@@ -117,7 +118,8 @@ static enum intent_refusal judge_certificate(const struct intent_judge *j,
 	enum x509_refusal refusal;
 
 	// leaf ‖ issuers ‖ root; the root that comes along is ignored, ours is pinned.
-	for (unsigned i = 1; i + 1 < match->chain.n && chain.n_issuers < X509_ISSUERS_MAX; i++) {
+	static_assert(DER_LIST_MAX - 2 <= X509_ISSUERS_MAX, "room for every issuer of a list");
+	for (unsigned i = 1; i + 1 < match->chain.n; i++) {
 		chain.issuers[chain.n_issuers].der = match->chain.cert[i].der;
 		chain.issuers[chain.n_issuers++].len = match->chain.cert[i].len;
 	}

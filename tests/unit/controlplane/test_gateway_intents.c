@@ -344,6 +344,11 @@ static void other_hash(void)
 	match.theirs_hash = a.own.hash;
 }
 
+static void key_of_own_lost(void)
+{
+	own.ipk_sk[5] ^= 1;
+}
+
 static void psk_unreadable(void)
 {
 	judge.needs_psk = true;
@@ -382,6 +387,7 @@ static void every_check_refuses_alone(void **state)
 		{"older serial", older_serial, INTENT_REFUSE_INTENT},
 		{"served a match before", seen_before, INTENT_REFUSE_USED},
 		{"match names another hash", other_hash, INTENT_REFUSE_HASH},
+		{"mine has another secret", key_of_own_lost, INTENT_REFUSE_PAIR},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -404,6 +410,50 @@ static void every_flipped_bit_of_an_intent_is_refused(void **state)
 		pair_hash(hash, theirs, match.intent_len);
 		assert_int_not_equal(decide(), INTENT_ACCEPTED);
 	}
+}
+
+// What a check asks for and finds is no reason to refuse.
+static void checks_that_are_met_refuse_nothing(void **state)
+{
+	static const uint8_t psk[32] = {4};
+	struct revocation_entry entry = {.until = NOW + DAY};
+	struct peer_pairing pairing;
+	struct intent_memory after;
+	const char *why;
+	size_t len;
+
+	memcpy(entry.spki_hash, c.facts.spki_hash, 32);
+	assert_int_equal(authority_revocations(
+				 authority, &entry, 1, net_id, 1, NOW, list, sizeof(list), &len),
+		0);
+	revocation_parse(list, len, &view);
+	judge.revocations = &view; // somebody else's
+	judge.pin = b.pk;
+	judge.needs_psk = true;
+	judge.psk = psk;
+	memory.has_key = true;
+	memcpy(memory.key, b.pk, 32);
+	own.not_after_s = NOW + 10; // the pairing ends with the first of the two
+	assert_int_equal(intent_judge(&judge, &match, &pairing, &after, &why), INTENT_ACCEPTED);
+	assert_int_equal(pairing.not_after_s, NOW + 10);
+	pair_wipe(&pairing.pair);
+}
+
+static void rollover_holds_for_its_own_network_name_and_keys(void **state)
+{
+	static const uint8_t other_net[16] = {7};
+	size_t len;
+
+	state_rollover(&c, b.name);
+	len = match.rollover_len;
+	assert_true(intent_rollover_ok(rollover, len, net_id, b.name, c.pk, b.pk));
+	assert_false(intent_rollover_ok(rollover, len, other_net, b.name, c.pk, b.pk));
+	assert_false(intent_rollover_ok(rollover, len, net_id, a.name, c.pk, b.pk));
+	assert_false(intent_rollover_ok(rollover, len, net_id, b.name, a.pk, b.pk));
+	assert_false(intent_rollover_ok(rollover, len, net_id, b.name, c.pk, a.pk));
+	assert_false(intent_rollover_ok(NULL, 0, net_id, b.name, c.pk, b.pk));
+	assert_false(
+		intent_rollover_ok(rollover, RECORD_ROLLOVER_MAX + 1, net_id, b.name, c.pk, b.pk));
 }
 
 static void rollover_by_the_old_key_lets_the_new_one_in(void **state)
@@ -493,6 +543,39 @@ static void expired_certificate_makes_no_intent(void **state)
 	assert_false(ret.made);
 }
 
+static int refuse_to_sign(void *ctx, const char *label, const void *msg, size_t len, uint8_t *sig)
+{
+	return -EIO;
+}
+
+static void intent_that_cannot_be_made_leaves_the_old_one(void **state)
+{
+	uint8_t rnd[32] = {1};
+	struct intent_request req = {.net_id = net_id,
+		.me = a.name,
+		.to = "",
+		.cert_hash = a.facts.der_hash,
+		.cert_not_after_s = UINT64_MAX,
+		.caps = PKT_CAP_CHACHA,
+		.life_s = 400 * DAY,
+		.serial = 1,
+		.now_s = NOW,
+		.rnd = rnd,
+		.hedge = hedge,
+		.sign = sign,
+		.sign_ctx = &a};
+	struct own_intent ret = a.own;
+
+	assert_int_equal(intent_make(&req, &ret), -EINVAL); // to nobody
+	req.to = b.name;
+	req.sign = refuse_to_sign;
+	assert_int_equal(intent_make(&req, &ret), -EIO);
+	assert_memory_equal(&ret, &a.own, sizeof(ret));
+	req.sign = sign;
+	assert_int_equal(intent_make(&req, &ret), 0);
+	assert_int_equal(ret.not_after_s, NOW + INTENT_MAX_LIFE_S); // whatever is asked for
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
@@ -500,11 +583,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(every_check_refuses_alone),
 		CASE(every_flipped_bit_of_an_intent_is_refused),
+		CASE(checks_that_are_met_refuse_nothing),
+		CASE(rollover_holds_for_its_own_network_name_and_keys),
 		CASE(rollover_by_the_old_key_lets_the_new_one_in),
 		CASE(both_sides_come_to_the_same_key),
 		CASE(different_psk_gives_different_keys),
 		CASE(consumed_intent_has_no_key_left),
 		CASE(expired_certificate_makes_no_intent),
+		CASE(intent_that_cannot_be_made_leaves_the_old_one),
 	};
 
 	if (sodium_init() < 0)
