@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sodium.h>
 
-#define CALM_US        2000000ull // after a switch, late PUNCHes of the same burst mean nothing
+#define CALM_US        1000000ull // after a switch, late PUNCHes of the same burst mean nothing
+#define STUCK_US       1000000ull // a server that still asks has forgotten what it had of us
 #define RETRY_EVERY_US 1000000ull
 
 // Gaps between copies on a known path; the last one leads to a fresh message.
@@ -115,7 +116,16 @@ void client_punched(struct peer *p, const struct config_endpoint *from,
 {
 	struct peer_client *c = &p->client;
 	struct epoch *e = keyring_current(&p->keys);
+	bool asks = fresh && (punch->hs.flags & PKT_PUNCH_INITIATE);
+	unsigned n_sent = c->phase == CLIENT_M1 ? c->n_sent : 0;
 
+	// Its control was restarted: an M1 serves once, and of an M3 it knows nothing. The burst
+	// goes on where it was.
+	if (asks && (c->phase == CLIENT_M1 || c->phase == CLIENT_M3) &&
+		now->mono_us >= c->started_us + STUCK_US) {
+		client_start(p, now);
+		c->n_sent += n_sent;
+	}
 	switch (c->phase) {
 	case CLIENT_M1:
 		// It is there and sends from here: its NAT is open for us.
@@ -123,8 +133,7 @@ void client_punched(struct peer *p, const struct config_endpoint *from,
 		break;
 	case CLIENT_REST:
 		// A copy of one that was heeded is late, or somebody else's.
-		if (!fresh || !(punch->hs.flags & PKT_PUNCH_INITIATE) ||
-			(e != NULL && now->mono_us < e->born_us + CALM_US))
+		if (!asks || (e != NULL && now->mono_us < e->born_us + CALM_US))
 			break;
 		client_start(p, now);
 		if (c->phase == CLIENT_M1 && (!p->has_path || !endpoint_equal(from, &p->path)))

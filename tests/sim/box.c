@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <sys/mman.h>
 #include <rte_mbuf.h>
+#include <rte_memory.h>
 
 #include "dataplane/fdb.h"
 #include "dataplane/outer.h"
@@ -18,9 +20,23 @@ static_assert(BOX_SESSIONS == RT_SESSIONS && BOX_SEGMENT == RT_SEGMENT, "the rig
 
 static struct rte_mempool *pool; // of all boxes
 
+// EAL's memory is a shared mapping even without hugepages: what one life takes and does not give
+// back, because it is cut short or crashes, would be missing in all that are forked later.
+static int make_private(const struct rte_memseg_list *list, void *)
+{
+	const struct rte_memseg *first = rte_mem_virt2memseg(list->base_va, list);
+	int fd = first == NULL ? -1 : rte_memseg_get_fd_thread_unsafe(first);
+
+	if (fd < 0 || mmap(list->base_va, list->len, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		abort();
+	return 0;
+}
+
 void box_init(void)
 {
 	rt_rig_init(1);
+	rte_memseg_list_walk(make_private, NULL);
 }
 
 struct box *box_create(uint8_t id, uint64_t boot_id)

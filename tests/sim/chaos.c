@@ -194,20 +194,6 @@ static void frames(const struct act *act)
 		plane_frame(&world.gw[act->a], act->b, SIM_FRAME_MIN + (unsigned)sim_dice(1400));
 }
 
-static void rekey(struct sim_gateway *g, unsigned b)
-{
-	struct peer *p = sim_peer(g, b);
-	struct peer_now now;
-
-	loop_enter(g);
-	now = control_now();
-	if (p != NULL) {
-		peer_rekey(p, &now);
-		peers_rearm(peers_find(g->c, p->name));
-	}
-	g->busy = true;
-}
-
 static void perform(uint64_t i)
 {
 	const struct act *act = &acts[i];
@@ -248,7 +234,7 @@ static void perform(uint64_t i)
 		gateway_withdraw(g, act->b);
 		break;
 	case ACT_REKEY:
-		rekey(g, act->b);
+		gateway_rekey(g, act->b);
 		break;
 	case ACT_FRAMES:
 		frames(act);

@@ -156,6 +156,20 @@ void gateway_want(struct sim_gateway *g, unsigned peer)
 	g->busy = true;
 }
 
+void gateway_rekey(struct sim_gateway *g, unsigned peer)
+{
+	struct peer *p = sim_peer(g, peer);
+	struct peer_now now;
+
+	if (p == NULL)
+		return;
+	loop_enter(g);
+	now = control_now();
+	peer_rekey(p, &now);
+	peers_rearm(peers_find(g->c, p->name));
+	g->busy = true;
+}
+
 void gateway_turn(struct sim_gateway *g)
 {
 	for (unsigned round = 0; round < 64; round++) {

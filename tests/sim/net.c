@@ -157,7 +157,10 @@ static void put_on_path(struct sim_addr from, struct sim_addr to, unsigned sende
 	e->from = from;
 	e->to = to;
 	e->gateway = sender;
-	e->frame = world.fresh_frame;
+	// Larger ones go in pieces; what else leaves in the same turn are handshakes and probes.
+	if (data[0] == PKT_TYPE_DATA && data[1] != PKT_LANE_CONTROL &&
+		(len == world.fresh_bytes || world.fresh_bytes > PKT_MTU_BASE - 28))
+		e->frame = world.fresh_frame;
 	if (sim_chance(w->corrupt)) {
 		e->data[sim_dice(len)] ^= (uint8_t)(1 << sim_dice(8));
 		e->corrupt = true;

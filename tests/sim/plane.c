@@ -206,6 +206,7 @@ uint32_t plane_frame(struct sim_gateway *g, unsigned to, unsigned bytes)
 		sim_fail("no packet for a frame: they leak");
 	// What is sent in this turn carries it; nothing else is waiting.
 	world.fresh_frame = number;
+	world.fresh_bytes = PKT_DATA_HDR_LEN + PKT_BLOCK_HDR_LEN + bytes + PKT_MAC_LEN;
 	gateway_turn(g);
 	world.fresh_frame = 0;
 	return number;

@@ -76,6 +76,8 @@ int row_main(const char *name, bool full)
 		{"clocks", row_clocks},
 		{"endings", row_endings},
 		{"evil-hub", row_evil_hub},
+		{"rekeys", row_rekeys},
+		{"kills", row_kills},
 	};
 	char figure[1024] = "";
 	bool pass;

@@ -32,5 +32,7 @@ bool row_hub_down(bool full, char *figure, size_t size);
 bool row_clocks(bool full, char *figure, size_t size);
 bool row_endings(bool full, char *figure, size_t size);
 bool row_evil_hub(bool full, char *figure, size_t size);
+bool row_rekeys(bool full, char *figure, size_t size);
+bool row_kills(bool full, char *figure, size_t size);
 
 int row_main(const char *name, bool full);

@@ -254,6 +254,7 @@ static void life_with_evil_hub(void *arg, struct row_result *r)
 		row_tell(r, (double)watch_totals()->bytes_to_victim);
 		sim_run(SIM_HOUR - 10 * SIM_MINUTE);
 		row_tell(r, (double)evil_n_done());
+		sim_end();
 		return;
 	}
 	if (sim_run_until_up(120 * SIM_S) == SIM_NEVER && !evil_withholds(e->way))

@@ -15,17 +15,6 @@ static void two_gateways(uint64_t seed, enum sim_nat_kind kind)
 		sim_fail("they do not connect at all");
 }
 
-static void rekey(struct sim_gateway *g, struct peer *p)
-{
-	struct peer_now now;
-
-	loop_enter(g);
-	now = control_now();
-	peer_rekey(p, &now);
-	peers_rearm(peers_find(g->c, p->name));
-	g->busy = true;
-}
-
 // ------------------------------------------------------------------ handshake under loss
 
 #define HANDSHAKES_A_LIFE 500
@@ -54,7 +43,7 @@ static void life_of_handshakes(void *arg, struct row_result *r)
 		if (p->client.phase != CLIENT_REST || p->state != PEER_UP)
 			continue;
 		begin = world.now_us;
-		rekey(client, p);
+		gateway_rekey(client, 1);
 		while (p->n_handshakes == n && !world.failed)
 			sim_run(SIM_MS);
 		row_tell(r, (double)(world.now_us - begin) / 1e6);
@@ -238,7 +227,7 @@ static void life_of_moves(void *arg, struct row_result *r)
 	for (unsigned i = 0; i < 2;
 		i++) // one regular rekey, then none: those counted are the moves'
 		world.gw[i].c->env.rekey_us = 550 * SIM_S;
-	rekey(&world.gw[0], sim_peer(&world.gw[0], 1));
+	gateway_rekey(&world.gw[0], 1);
 	both_talk(world.now_us + SIM_S);
 	world.on_wire = see_move;
 	for (unsigned i = 0; i < MOVES_A_LIFE && !world.failed; i++) {

@@ -128,7 +128,8 @@ struct world {
 	bool trace, failed;
 	char failure[SIM_TEXT];
 	uint64_t n_packets, n_events;
-	uint32_t fresh_frame; // the frame that is just being sent
+	uint32_t fresh_frame; // the frame that is just being sent,
+	size_t fresh_bytes;   // and the length of a packet with it alone
 	// Sees each packet as it enters the network; false: it takes it away.
 	bool (*on_wire)(struct sim_gateway *from, struct sim_addr src, struct sim_addr dst,
 		const uint8_t *data, size_t len);
@@ -178,7 +179,8 @@ void gateway_kill_control(struct sim_gateway *g);
 void gateway_step_clock(struct sim_gateway *g, int64_t us);
 void gateway_withdraw(struct sim_gateway *g, unsigned from);
 void gateway_want(struct sim_gateway *g, unsigned peer);
-void gateway_turn(struct sim_gateway *g); // all that it can do now
+void gateway_rekey(struct sim_gateway *g, unsigned peer); // now, whatever the timers say
+void gateway_turn(struct sim_gateway *g);                 // all that it can do now
 
 // plane.c
 void plane_boot(struct sim_gateway *g);

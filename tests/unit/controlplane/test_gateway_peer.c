@@ -713,6 +713,34 @@ static void peer_that_moves_while_connected_is_looked_for(void **state)
 }
 
 // A peer that moved hears of its new address from the hub's two ports, one after the other.
+static bool lose_m4(
+	struct sim *s, unsigned from, const struct config_endpoint *to, uint8_t *data, size_t len)
+{
+	return from == 0 || data[0] != PKT_TYPE_DATA;
+}
+
+// The server's control is killed after M3 came and before M4 left; what asks anew knows of neither.
+static void server_that_forgot_is_not_waited_for(void **state)
+{
+	struct peer *client = &world.side[0].peer;
+	struct peer_now now;
+
+	sim_init(&world, 49);
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	sim_run(&world, 5000000);
+	now = sim_time(&world);
+	world.filter = lose_m4;
+	peer_rekey(client, &now);
+	sim_run(&world, 300000);
+	assert_int_equal(client->client.phase, CLIENT_M3);
+	world.filter = NULL;
+	sim_restart_dataplane(&world, 1); // punches, as a fresh control does
+	sim_run(&world, 1300000);
+	assert_int_equal(client->n_handshakes, 2);
+	sim_fini(&world);
+}
+
 static void address_that_is_told_no_more_is_doubted(void **state)
 {
 	struct peer_candidate told[2] = {
@@ -794,6 +822,7 @@ int main(void)
 		cmocka_unit_test(dead_path_is_found_again_where_the_peer_went),
 		cmocka_unit_test(peer_that_moves_while_connected_is_looked_for),
 		cmocka_unit_test(two_who_are_copied_meet_all_the_same),
+		cmocka_unit_test(server_that_forgot_is_not_waited_for),
 		cmocka_unit_test(address_that_is_told_no_more_is_doubted),
 		cmocka_unit_test(handshake_on_the_path_asks_for_no_other),
 		cmocka_unit_test(server_asks_when_the_client_forgets),
