@@ -40,6 +40,20 @@ static bool grow(struct capture *c, struct room *room, size_t len)
 	return true;
 }
 
+static uint64_t nanoseconds(const struct pcap_pkthdr *header)
+{
+	return (uint64_t)header->ts.tv_sec * 1000000000u + (uint64_t)header->ts.tv_usec;
+}
+
+// A frame that was recorded out of order comes right behind the one before it.
+static void set_gap(struct capture *c, uint64_t from_ns, uint64_t to_ns)
+{
+	struct capture_frame *f = &c->frames[c->n - 1];
+
+	f->gap_ns = to_ns > from_ns ? to_ns - from_ns : 0;
+	c->seconds += (double)f->gap_ns / 1e9;
+}
+
 static int add(struct capture *c, struct room *room, const uint8_t *data, unsigned recorded,
 	unsigned frame_most)
 {
@@ -74,6 +88,7 @@ static int read_frames(
 {
 	struct pcap_pkthdr *header;
 	struct room room = {0};
+	uint64_t at_ns = 0;
 	const u_char *data;
 	int got, err;
 
@@ -95,6 +110,9 @@ static int read_frames(
 				CAPTURE_BYTES_MAX >> 20);
 			return -EFBIG;
 		}
+		if (c->n > 0)
+			set_gap(c, at_ns, nanoseconds(header));
+		at_ns = nanoseconds(header);
 		err = add(c, &room, data, header->len, frame_most);
 		if (err < 0) {
 			WHY(why, "%s: no memory for it", path);
@@ -109,6 +127,8 @@ static int read_frames(
 		WHY(why, "%s: no frame in it", path);
 		return -EINVAL;
 	}
+	if (c->n > 1)
+		set_gap(c, 0, (uint64_t)(c->seconds * 1e9 / (c->n - 1) + 0.5));
 	return 0;
 }
 
@@ -126,7 +146,7 @@ int capture_read(const char *path, unsigned frame_most, struct capture *ret_capt
 		WHY(why, "%s: %s", path, strerror(errno));
 		return err;
 	}
-	pcap = pcap_fopen_offline(file, error);
+	pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error);
 	if (pcap == NULL) {
 		fclose(file);
 		WHY(why, "%s: no pcap file: %s", path, error);

@@ -16,6 +16,7 @@ struct capture_frame {
 	size_t at;         // in bytes
 	uint32_t body_sum; // frame_body_sum() of what lies before the probe
 	uint16_t len;      // with the probe
+	uint64_t gap_ns;   // to the next frame; of the last: the mean of the others
 };
 
 struct capture {
@@ -25,6 +26,7 @@ struct capture {
 	uint32_t n_overwritten; // frames whose last bytes gave way to the probe
 	uint16_t longest;
 	double mean;
+	double seconds; // the sum of all gaps
 };
 
 // errors: -ENOENT, -EACCES, -EINVAL not Ethernet, empty, or cut (the frame's number is in why),

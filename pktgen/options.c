@@ -102,7 +102,10 @@ static const struct argp_option own_options[] = {
 };
 static const struct argp_option load_options[] = {
 	{NULL, 0, NULL, 0, "Load:", 3},
-	{"rate", KEY_RATE, "RATE", 0, "1Mpps, 250kpps, 2.5Gbps, 100Mbps or max (default: max)", 3},
+	{"rate", KEY_RATE, "RATE", 0,
+		"1Mpps, 250kpps, 2.5Gbps, 100Mbps or max (default: max); with --pcap also "
+		"recorded: as in the file",
+		3},
 	{"count", KEY_COUNT, "N", 0, "stop after so many frames, 10k and 5M understood", 3},
 	{},
 };
@@ -455,6 +458,8 @@ static void check(struct options *o, const char *name)
 	if (o->pcap != NULL && (o->spec.n_flows > 1 || o->bidir || o->command == COMMAND_RFC2544))
 		refuse(name,
 			"a pcap file is replayed as one stream in one direction, by run or send");
+	if (o->rate.kind == RATE_RECORDED && o->pcap == NULL)
+		refuse(name, "the rate recorded is that of a pcap file: give --pcap FILE");
 	if (o->bidir && (o->rx == NULL || strcmp(o->tx, o->rx) == 0))
 		refuse(name, "--bidir needs two ports");
 	if (o->command != COMMAND_RECEIVE && mix_least(&o->mix) < least) {

@@ -20,5 +20,8 @@ void pace_start(struct pace *p, const struct rate *rate, uint64_t hz, uint64_t n
 	case RATE_BPS:
 		p->per_byte = (uint64_t)((double)hz * 8 * FIXED / rate->value + 0.5);
 		break;
+	case RATE_RECORDED:
+		p->per_ns = (uint64_t)((double)hz * FIXED / 1e9 + 0.5);
+		break;
 	}
 }

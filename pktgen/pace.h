@@ -26,6 +26,7 @@ struct pace {
 	uint64_t burst, most_owed;
 	uint64_t per_frame; // 0 where the rate is in bits
 	uint64_t per_byte;
+	uint64_t per_ns;  // of the gap that a capture has behind a frame
 	uint64_t owed;    // to be caught up
 	uint64_t skipped; // never sent
 	bool unlimited;
@@ -48,8 +49,9 @@ static inline void pace_clip(struct pace *p, uint64_t now)
 	}
 }
 
-// Whether a frame of this size is due; if so, it is taken as sent.
-static inline bool pace_take(struct pace *p, uint64_t now, unsigned bytes)
+// Whether a frame of this size is due; if so, it is taken as sent. gap_ns: from it to the next one,
+// where it was recorded.
+static inline bool pace_take(struct pace *p, uint64_t now, unsigned bytes, uint64_t gap_ns)
 {
 	uint64_t cost, less;
 
@@ -57,7 +59,7 @@ static inline bool pace_take(struct pace *p, uint64_t now, unsigned bytes)
 		return true;
 	if ((now - p->start) << 16 < p->next)
 		return false;
-	cost = p->per_frame + p->per_byte * bytes;
+	cost = p->per_frame + p->per_byte * bytes + p->per_ns * gap_ns;
 	less = cost - cost / PACE_CATCH_UP;
 	less = p->owed < less ? p->owed : less;
 	p->owed -= less;

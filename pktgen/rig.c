@@ -57,6 +57,11 @@ static int open_ports(const struct options *o, struct rig *rig, char *why)
 	}
 	if (o->pcap != NULL && capture_read(o->pcap, most, &capture, why) < 0)
 		return EXIT_INPUT;
+	if (o->rate.kind == RATE_RECORDED && capture.seconds == 0) {
+		snprintf(why, RIG_WHY_BYTES,
+			"%s: all its frames have one time: give another --rate", o->pcap);
+		return EXIT_INPUT;
+	}
 	wanted = frame_wanted(o);
 	if (o->command == COMMAND_RECEIVE && o->size_text == NULL)
 		wanted = most;

@@ -54,6 +54,11 @@ static unsigned next_bytes(const struct sender *s)
 				  : s->mix->bytes[s->size_idx];
 }
 
+static uint64_t next_gap_ns(const struct sender *s)
+{
+	return s->capture != NULL ? s->capture->frames[s->capture_idx].gap_ns : 0;
+}
+
 // Flows take turns. Every turn begins one size further, so that each flow gets every size.
 static void advance(struct sender *s)
 {
@@ -105,7 +110,7 @@ static void build(struct sender *s, uint64_t now)
 	while (s->n_stock > 0 && n < left) {
 		unsigned bytes = next_bytes(s);
 
-		if (!pace_take(&s->pace, now, bytes))
+		if (!pace_take(&s->pace, now, bytes, next_gap_ns(s)))
 			break;
 		s->held[n] = s->stock[--s->n_stock];
 		s->held_bytes[n] = (uint16_t)bytes;

@@ -314,14 +314,17 @@ static void add_sender(const struct rig *rig, const struct sender *s, struct tri
 	d->tx_frames = s->frames;
 	d->tx_bytes = s->bytes;
 	d->tx_s = (double)(end - s->start) / (double)rig->hz;
+	d->skipped_s = (double)((s->pace.skipped + s->pace.owed) >> 16) / (double)rig->hz;
+	// What a file asked for is what was sent, in the time less what was missed.
 	d->asked_pps = rate->kind == RATE_PPS   ? rate->value
 		       : rate->kind == RATE_BPS ? rate->value / 8 / mean_bytes(rig)
-						: 0;
+		       : rate->kind == RATE_RECORDED
+			       ? (double)d->tx_frames / (d->tx_s - d->skipped_s)
+			       : 0;
 	d->refused_share = s->bursts > 0 ? (double)s->refused / (double)s->bursts : 0;
 	d->idle_share = (double)s->idle / (double)(s->idle + s->bursts + 1);
 	d->port_share = (double)s->port_ticks / (double)(end - s->start + 1);
 	d->cpu_share = cpu_share_of(rig, s);
-	d->skipped_s = (double)((s->pace.skipped + s->pace.owed) >> 16) / (double)rig->hz;
 }
 
 static void add_receiver(const struct rig *rig, const struct direction *dir,

@@ -44,6 +44,10 @@ int units_rate(const char *text, struct rate *ret_rate, char why[UNITS_WHY_BYTES
 		*ret_rate = rate;
 		return 0;
 	}
+	if (strcasecmp(text, "recorded") == 0) {
+		*ret_rate = (struct rate){RATE_RECORDED, 0};
+		return 0;
+	}
 	value = strtod(text, &end);
 	while (*end == ' ')
 		end++;
@@ -54,7 +58,10 @@ int units_rate(const char *text, struct rate *ret_rate, char why[UNITS_WHY_BYTES
 		}
 	}
 	if (rate.kind == RATE_MAX) {
-		WHY(why, "\"%s\" is no rate: write 1Mpps, 250kpps, 2.5Gbps, 100Mbps or max", text);
+		WHY(why,
+			"\"%s\" is no rate: write 1Mpps, 250kpps, 2.5Gbps, 100Mbps, max or "
+			"recorded",
+			text);
 		return -EINVAL;
 	}
 	if (!(rate.value >= 1) || rate.value > (rate.kind == RATE_PPS ? PPS_MOST : BPS_MOST)) {

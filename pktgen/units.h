@@ -15,7 +15,7 @@
 #define SIZE_MOST       9600
 #define MIX_MAX         64
 
-enum rate_kind { RATE_MAX, RATE_PPS, RATE_BPS };
+enum rate_kind { RATE_MAX, RATE_PPS, RATE_BPS, RATE_RECORDED };
 
 struct rate {
 	enum rate_kind kind;

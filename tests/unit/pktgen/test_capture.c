@@ -30,6 +30,8 @@ struct record {
 };
 
 // Frames of these lengths, of which at most "kept" bytes were recorded; cut after "cut" bytes.
+static uint32_t times_us[] = {0, 1, 2, 3, 4, 5};
+
 static void write_pcap(uint32_t link, const uint32_t *lens, unsigned n, uint32_t kept, long cut)
 {
 	struct file_head head = {0xa1b2c3d4, 2, 4, 0, 0, 65535, link};
@@ -37,7 +39,7 @@ static void write_pcap(uint32_t link, const uint32_t *lens, unsigned n, uint32_t
 
 	fwrite(&head, sizeof(head), 1, f);
 	for (unsigned i = 0; i < n; i++) {
-		struct record r = {0, i, lens[i] < kept ? lens[i] : kept, lens[i]};
+		struct record r = {7, times_us[i], lens[i] < kept ? lens[i] : kept, lens[i]};
 
 		fwrite(&r, sizeof(r), 1, f);
 		for (unsigned at = 0; at < r.kept; at++)
@@ -109,10 +111,31 @@ static void frames_keep_their_bytes_and_carry_a_probe(void **)
 	assert_null(c.bytes);
 }
 
+static void gaps_between_frames_are_kept(void **)
+{
+	static const uint32_t lens[] = {60, 60, 60, 60};
+	struct capture c;
+
+	memcpy(times_us, (uint32_t[]){5, 1005, 905, 4905}, 16); // the third came late
+	write_pcap(1, lens, 4, 65535, 0);
+	assert_int_equal(capture_read(path, 1518, &c, why), 0);
+	assert_int_equal(c.frames[0].gap_ns, 1000000);
+	assert_int_equal(c.frames[1].gap_ns, 0);
+	assert_int_equal(c.frames[2].gap_ns, 4000000);
+	assert_true(c.frames[3].gap_ns / 1000 == 1666); // the mean
+	assert_true(c.seconds > 0.00666 && c.seconds < 0.00667);
+	capture_free(&c);
+	write_pcap(1, lens, 1, 65535, 0);
+	assert_int_equal(capture_read(path, 1518, &c, why), 0);
+	assert_true(c.seconds == 0 && c.frames[0].gap_ns == 0);
+	capture_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_damaged_file_is_refused),
+		cmocka_unit_test(gaps_between_frames_are_kept),
 		cmocka_unit_test(frames_keep_their_bytes_and_carry_a_probe),
 	};
 	int failed, fd;

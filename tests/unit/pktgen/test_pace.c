@@ -21,7 +21,7 @@ static uint64_t taken(struct pace *p, uint64_t from, uint64_t ticks, uint64_t st
 
 	for (uint64_t now = from; now < from + ticks; now += step) {
 		pace_clip(p, now);
-		while (pace_take(p, now, bytes))
+		while (pace_take(p, now, bytes, 0))
 			n++;
 	}
 	return n;
@@ -43,7 +43,7 @@ static void a_stall_makes_no_lump(void **)
 	taken(&p, now, HZ / 100, 500, 64);
 	now += HZ / 100 + HZ / 50; // 20 ms away
 	pace_clip(&p, now);
-	while (pace_take(&p, now, 64))
+	while (pace_take(&p, now, 64, 0))
 		n++;
 	close_to(n, 1e6 * PACE_BURST_US / 1e6 * PACE_CATCH_UP, 0.02);
 	// and then no more than twice the rate, until it has caught up
@@ -90,6 +90,26 @@ static void bits_are_of_the_frames_bytes(void **)
 	}
 }
 
+static void recorded_gaps_are_kept(void **)
+{
+	static const uint64_t gaps_ns[] = {1000, 0, 250000, 40, 1748960};
+	struct rate rate = {RATE_RECORDED, 0};
+	uint64_t due_ns = 0;
+	struct pace p;
+
+	pace_start(&p, &rate, HZ, 9);
+	for (unsigned i = 0; i < 5000; i++) {
+		uint64_t gap_ns = gaps_ns[i % 5], due = 9 + due_ns * 26 / 10;
+
+		pace_clip(&p, due);
+		if (due_ns > 1000)
+			assert_false(pace_take(&p, due - due / 100000 - 26, 64, gap_ns));
+		assert_true(pace_take(&p, due + due / 100000 + 26, 64, gap_ns));
+		due_ns += gap_ns;
+	}
+	assert_int_equal(p.skipped + p.owed, 0);
+}
+
 static void without_a_rate_a_frame_is_always_due(void **)
 {
 	struct rate rate = {RATE_MAX, 0};
@@ -98,7 +118,7 @@ static void without_a_rate_a_frame_is_always_due(void **)
 	pace_start(&p, &rate, HZ, 5);
 	pace_clip(&p, 5 + HZ);
 	for (unsigned i = 0; i < 1000; i++)
-		assert_true(pace_take(&p, 5, 64));
+		assert_true(pace_take(&p, 5, 64, 0));
 	assert_int_equal(p.skipped + p.owed, 0);
 }
 
@@ -108,6 +128,7 @@ int main(void)
 		cmocka_unit_test(a_stall_makes_no_lump),
 		cmocka_unit_test(what_was_missed_for_long_is_never_sent),
 		cmocka_unit_test(the_mean_is_exact),
+		cmocka_unit_test(recorded_gaps_are_kept),
 		cmocka_unit_test(bits_are_of_the_frames_bytes),
 		cmocka_unit_test(without_a_rate_a_frame_is_always_due),
 	};

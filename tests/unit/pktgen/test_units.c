@@ -38,6 +38,7 @@ static void rates_are_understood(void **)
 		double value;
 	} rates[] = {
 		{"max", RATE_MAX, 0},
+		{"recorded", RATE_RECORDED, 0},
 		{"1Mpps", RATE_PPS, 1e6},
 		{"14.88 mpps", RATE_PPS, 14.88e6},
 		{"250kpps", RATE_PPS, 250e3},
