@@ -7,13 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <sodium.h>
 
 #include "config/log.h"
 
+#define JOBS_MAX 64
+
 static const char usage[] =
-	"Usage: postern-sim [--seed N] [--runs N] [--hours H] [--seconds S] [--skip LIST] "
-	"[--shrink] [--trace]\n"
+	"Usage: postern-sim [--seed N] [--runs N] [--hours H] [--seconds S] [--jobs N] "
+	"[--skip LIST] [--shrink] [--trace]\n"
 	"       postern-sim --row NAME [--full]\n"
 	"\n"
 	"Gateways with the real control and the real data-plane live in one process, on simulated "
@@ -26,6 +29,7 @@ static const char usage[] =
 	"  --runs N       that many lives, seeds N, N + 1, … (1)\n"
 	"  --hours H      virtual length of one, before everything is put right (1)\n"
 	"  --seconds S    begin no life after S seconds of real time\n"
+	"  --jobs N       so many at once (one for each processor; 1 with --trace)\n"
 	"  --skip A,B     leave these acts out\n"
 	"  --shrink       of a life that fails, find the acts it needs\n"
 	"  --trace        say what happens\n"
@@ -38,7 +42,7 @@ static const char usage[] =
 
 struct options {
 	struct chaos_options chaos;
-	unsigned runs, seconds;
+	unsigned runs, seconds, jobs;
 	bool shrink;
 	bool full;
 	const char *row;
@@ -90,18 +94,25 @@ static void shrink(struct chaos_options *c, const char *failure)
 static int lives(struct options *o)
 {
 	double hours = 0, begin = row_seconds();
-	unsigned n_failed = 0, n = 0;
+	unsigned n_failed = 0, n = 0, n_begun = 0;
+	struct row_job jobs[JOBS_MAX];
 	struct watch_totals sum = {0};
 	uint64_t packets = 0;
 
-	for (; n < o->runs; n++) {
+	for (;; n++) {
 		struct chaos_options c = o->chaos;
 		struct row_result r;
 
-		if (o->seconds > 0 && row_seconds() - begin > o->seconds)
+		for (; n_begun < o->runs && n_begun - n < o->jobs &&
+			(o->seconds == 0 || row_seconds() - begin <= o->seconds);
+			n_begun++) {
+			c.seed = o->chaos.seed + n_begun;
+			row_begin(&jobs[n_begun % o->jobs], life, &c);
+		}
+		if (n == n_begun)
 			break;
 		c.seed = o->chaos.seed + n;
-		if (!row_run_apart(life, &c, &r)) {
+		if (!row_finish(&jobs[n % o->jobs], &r)) {
 			printf("seed %llu at %.3f s: %s\n", (unsigned long long)c.seed,
 				(double)r.now_us / 1e6, r.failure);
 			if (o->shrink)
@@ -145,6 +156,9 @@ static bool take_option(struct options *o, int c)
 	case 'S':
 		o->seconds = (unsigned)strtoul(optarg, NULL, 10);
 		return true;
+	case 'j':
+		o->jobs = (unsigned)strtoul(optarg, NULL, 10);
+		return true;
 	case 'k':
 		take_skip(&o->chaos, optarg);
 		return true;
@@ -171,10 +185,12 @@ static bool take_option(struct options *o, int c)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seed", 1, 0, 's'}, {"runs", 1, 0, 'r'},
-		{"hours", 1, 0, 'H'}, {"seconds", 1, 0, 'S'}, {"skip", 1, 0, 'k'},
-		{"shrink", 0, 0, 'x'}, {"trace", 0, 0, 't'}, {"log", 0, 0, 'l'}, {"row", 1, 0, 'R'},
-		{"full", 0, 0, 'f'}, {"help", 0, 0, 'h'}, {0}};
-	struct options o = {.chaos = {.seed = 1, .hours = 1}, .runs = 1};
+		{"hours", 1, 0, 'H'}, {"seconds", 1, 0, 'S'}, {"jobs", 1, 0, 'j'},
+		{"skip", 1, 0, 'k'}, {"shrink", 0, 0, 'x'}, {"trace", 0, 0, 't'},
+		{"log", 0, 0, 'l'}, {"row", 1, 0, 'R'}, {"full", 0, 0, 'f'}, {"help", 0, 0, 'h'},
+		{0}};
+	struct options o = {
+		.chaos = {.seed = 1, .hours = 1}, .runs = 1, .jobs = (unsigned)get_nprocs()};
 	int c;
 
 	setlinebuf(stdout);
@@ -189,7 +205,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind < argc || o.chaos.hours <= 0) {
+	if (world.trace || o.jobs > JOBS_MAX)
+		o.jobs = world.trace ? 1 : JOBS_MAX;
+	if (optind < argc || o.chaos.hours <= 0 || o.jobs == 0) {
 		fputs(usage, stderr);
 		return 2;
 	}

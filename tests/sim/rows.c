@@ -30,24 +30,36 @@ static void in_child(void (*life)(void *, struct row_result *), void *arg, int f
 	_exit(write(fd, &r, sizeof(r)) == sizeof(r) ? 0 : 3);
 }
 
-bool row_run_apart(void (*life)(void *arg, struct row_result *r), void *arg, struct row_result *ret)
+void row_begin(struct row_job *job, void (*life)(void *arg, struct row_result *r), void *arg)
 {
-	int fds[2], status = 0;
-	pid_t pid;
+	int fds[2];
+
+	fflush(stdout);
+	job->pid = -1;
+	if (pipe(fds) < 0)
+		return;
+	job->fd = fds[0];
+	job->pid = fork();
+	if (job->pid == 0)
+		in_child(life, arg, fds[1]);
+	close(fds[1]);
+	if (job->pid < 0)
+		close(fds[0]);
+}
+
+bool row_finish(struct row_job *job, struct row_result *ret)
+{
+	int status = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	fflush(stdout);
-	if (pipe(fds) < 0 || (pid = fork()) < 0) {
+	if (job->pid < 0) {
 		snprintf(ret->failure, sizeof(ret->failure), "no child process");
 		return false;
 	}
-	if (pid == 0)
-		in_child(life, arg, fds[1]);
-	close(fds[1]);
-	if (read(fds[0], ret, sizeof(*ret)) != sizeof(*ret))
+	if (read(job->fd, ret, sizeof(*ret)) != sizeof(*ret))
 		memset(ret, 0, sizeof(*ret));
-	close(fds[0]);
-	waitpid(pid, &status, 0);
+	close(job->fd);
+	waitpid(job->pid, &status, 0);
 	if (WIFSIGNALED(status))
 		snprintf(ret->failure, sizeof(ret->failure), "it crashed: %s",
 			strsignal(WTERMSIG(status)));
@@ -55,6 +67,14 @@ bool row_run_apart(void (*life)(void *arg, struct row_result *r), void *arg, str
 		snprintf(ret->failure, sizeof(ret->failure), "it ended with status %d",
 			WEXITSTATUS(status));
 	return ret->ok;
+}
+
+bool row_run_apart(void (*life)(void *arg, struct row_result *r), void *arg, struct row_result *ret)
+{
+	struct row_job job;
+
+	row_begin(&job, life, arg);
+	return row_finish(&job, ret);
 }
 
 void row_tell(struct row_result *r, double figure)

@@ -17,7 +17,15 @@ struct row_result {
 	double figure[ROW_FIGURES]; // what the life wants to tell
 };
 
-// A life in a child. False when it broke a rule or crashed; what it was is in ret.
+// A life in a child of its own: begin it, and wait for its end. False when it broke a rule or
+// crashed; what it was is in ret.
+struct row_job {
+	pid_t pid; // -1: it could not begin
+	int fd;
+};
+void row_begin(struct row_job *job, void (*life)(void *arg, struct row_result *r), void *arg);
+bool row_finish(struct row_job *job, struct row_result *ret);
+// Both, one after the other.
 bool row_run_apart(
 	void (*life)(void *arg, struct row_result *r), void *arg, struct row_result *ret);
 double row_seconds(void); // real time
