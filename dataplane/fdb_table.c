@@ -21,6 +21,7 @@ int fdb_table_create(struct fdb_table *t, uint32_t entries, const uint64_t secre
 		.secret = {secret[0] ^ 0x9e3779b97f4a7c15ull,
 			(secret[1] ^ 0xd6e8feb86659fd93ull) | 1},
 		.mask = n - 1,
+		.shift = 64 - rte_log2_u32(n),
 		.n_slots = n * FDB_BUCKET_SLOTS,
 		.dead_key = DEAD_A,
 	};

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "dataplane/fdb.h"
+#include "dataplane/fdb_table.h"
 #include "tests/unit/dataplane/rig.h"
 
 #define SEG 1
@@ -313,6 +314,59 @@ static void a_crowded_table_says_what_a_list_says(void **)
 	fdb_destroy(f);
 }
 
+// Who knew one gateway's secret could fill a bucket and those after it; another's has room for all.
+static void addresses_that_crowd_one_table_spread_in_another(void **)
+{
+	enum { CROWD = 4 * FDB_PROBE_MAX + 50 };
+	struct fdb_table known, other;
+	uint64_t crowd[CROWD];
+	unsigned n = 0, fit = 0;
+
+	assert_int_equal(fdb_table_create(&known, 2048,
+				 (uint64_t[]){0x5c1f0e3b9a7d2468, 0xb7e151628aed2a6b}),
+		0);
+	assert_int_equal(fdb_table_create(&other, 2048,
+				 (uint64_t[]){0x243f6a8885a308d3, 0x9216d5d98979fb1b}),
+		0);
+	for (uint32_t i = 0; n < CROWD; i++) {
+		uint64_t key = key_of(i, SEG);
+
+		if (fdb_table_home(&known, key) == known.bucket)
+			crowd[n++] = key;
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		fit += fdb_table_add(&known, crowd[i], lan0, 0) != NULL;
+		assert_non_null(fdb_table_add(&other, crowd[i], lan0, 0));
+	}
+	assert_int_equal(fit, 4 * FDB_PROBE_MAX);
+	for (unsigned i = 0; i < CROWD; i++) {
+		assert_int_equal(fdb_table_find(&known, crowd[i]) != NULL, i < fit);
+		assert_non_null(fdb_table_find(&other, crowd[i]));
+	}
+	fdb_table_destroy(&known);
+	fdb_table_destroy(&other);
+}
+
+// Whatever the secret, addresses as vendors and hypervisors give them out all find room.
+static void addresses_in_a_row_find_room_under_every_secret(void **)
+{
+	uint64_t x = 1;
+
+	for (unsigned trial = 0; trial < 4000; trial++) {
+		uint64_t secret[2] = {0};
+		struct fdb_table t;
+
+		for (unsigned i = 0; i < 4; i++) {
+			x = x * 6364136223846793005u + 1442695040888963407u;
+			secret[i / 2] = secret[i / 2] << 32 | x >> 32;
+		}
+		assert_int_equal(fdb_table_create(&t, 1024, secret), 0);
+		for (uint32_t i = 0; i < 1024; i++)
+			assert_non_null(fdb_table_add(&t, key_of(i << 8 * (trial & 1), SEG), 1, 0));
+		fdb_table_destroy(&t);
+	}
+}
+
 #define STABLE 100
 #define COMING 400
 
@@ -404,6 +458,8 @@ int main(void)
 		cmocka_unit_test(a_dump_in_pages_shows_each_entry_once),
 		cmocka_unit_test(a_place_is_not_given_away_while_a_worker_may_look_at_it),
 		cmocka_unit_test(a_crowded_table_says_what_a_list_says),
+		cmocka_unit_test(addresses_that_crowd_one_table_spread_in_another),
+		cmocka_unit_test(addresses_in_a_row_find_room_under_every_secret),
 		cmocka_unit_test(readers_see_no_other_place_while_addresses_come_and_go),
 	};
 
