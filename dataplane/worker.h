@@ -16,8 +16,9 @@ struct worker_rt;
 
 // How often rings and timers are looked at while frames flow: every so many rounds.
 #define WORKER_CONTROL_MASK 15
-// Spin this long after the last frame, then wait (adaptive).
-#define WORKER_SPIN_NS      30000
+// Spin this long after the last frame, then wait (adaptive): longer than an answer takes through
+// the other gateway, so that it finds nobody asleep.
+#define WORKER_SPIN_NS      100000
 
 // Make worker `id` with its tables; ports and queues are given afterwards by workers_wire().
 int worker_create(struct runtime *rt, uint16_t id, struct worker_rt **ret_worker);
