@@ -37,7 +37,8 @@ static int make_private(const struct rte_memseg_list *list, void *)
 void box_init(void)
 {
 	rt_rig_init(1);
-	// The same packets again and again: each life has its own copy of every page that it touches.
+	// The same packets again and again: each life has its own copy of every page that it
+	// touches.
 	if (rte_mbuf_set_user_mempool_ops("stack") != 0)
 		abort();
 	rt_rig_pool(8191, 0, 10240);

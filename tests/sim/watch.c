@@ -563,8 +563,7 @@ static void search_memory(void)
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || perms[0] != 'r' ||
 			perms[1] != 'w' || strstr(line, "memfd") != NULL ||
 			(from <= (uintptr_t)frames && (uintptr_t)frames < to) ||
-			(from <= (uintptr_t)keys && (uintptr_t)keys < to) ||
-			is_shadow(from, to))
+			(from <= (uintptr_t)keys && (uintptr_t)keys < to) || is_shadow(from, to))
 			continue;
 		for (unsigned n = 0; n < 4; n++) {
 			const struct key *k = a_retired_key(n * 7);
