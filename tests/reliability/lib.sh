@@ -67,11 +67,12 @@ row_result() {
 # row_timed true|false FIGURE: as row_result, for a goal in time: where the machine had other work before or
 # after, a missed one says nothing. Such a row calls row_timed_begin first of all.
 row_idle() { PYTHONPATH=$row_top/tests/reliability python3 -c 'import row; print(row.idle_percent())'; }
+ROW_QUIET=75 # percent of the processors idle, as in row.py
 row_timed_begin() { row_idle_before=$(row_idle); }
 row_timed() {
 	local verdict=$1 after
 	after=$(row_idle)
-	if [ "$verdict" = false ] && { [ "$row_idle_before" -lt 75 ] || [ "$after" -lt 75 ]; }; then verdict=unshown; fi
+	if [ "$verdict" = false ] && { [ "$row_idle_before" -lt $ROW_QUIET ] || [ "$after" -lt $ROW_QUIET ]; }; then verdict=unshown; fi
 	row_result "$verdict" "$2; processors $row_idle_before % idle before, $after % after"
 }
 

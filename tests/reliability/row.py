@@ -10,6 +10,7 @@ import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+QUIET_PERCENT = 75  # of the processors idle: what is slow then is slow by itself
 BUILD = os.environ.get('BUILD', os.path.join(TOP, 'build'))
 
 
@@ -80,5 +81,5 @@ class Row:
     def timed(self, passed, figure):
         """As result, for a goal in time: where the machine had other work before or after, a missed one says nothing."""
         after = idle_percent()
-        self.result(None if not passed and min(self.idle_before, after) < 75 else passed,
+        self.result(None if not passed and min(self.idle_before, after) < QUIET_PERCENT else passed,
                     f'{figure}; processors {self.idle_before} % idle before, {after} % after')

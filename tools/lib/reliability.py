@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROWS = os.path.join(TOP, 'tests/reliability')
+sys.path.insert(0, ROWS)
+from row import QUIET_PERCENT, idle_percent  # noqa: E402
+
 CI_TIMEOUT_S = 300  # where other work is under way, too; alone each row takes a minute or so
 NOT_SHOWN = (77, 125)  # it cannot run here, or the machine was too busy for the figure to say anything
 
@@ -56,18 +60,30 @@ def tail(path, n):
         return f.read().splitlines()[-n:]
 
 
+def end(process):
+    for sig in signal.SIGTERM, signal.SIGKILL:
+        try:
+            os.killpg(process.pid, sig)
+            process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+
+
 def run(row, scale, logs):
     """The row's own JSON, with its time; a row that writes none has failed."""
     log, out = os.path.join(logs, row.name + '.log'), os.path.join(logs, row.name + '.json')
     begin = time.monotonic()
     with open(log, 'w') as f:
+        # A session of its own, so that what a row started ends with it.
+        process = subprocess.Popen([row.path, '--scale', scale, '--json', out], stdout=f, stderr=f,
+                                   stdin=subprocess.DEVNULL, start_new_session=True)
         try:
-            status = subprocess.run([row.path, '--scale', scale, '--json', out], stdout=f, stderr=f,
-                                    stdin=subprocess.DEVNULL,
-                                    timeout=CI_TIMEOUT_S if scale == 'ci' else None).returncode
+            status = process.wait(CI_TIMEOUT_S if scale == 'ci' else None)
         except subprocess.TimeoutExpired:
-            print(f'not done after {CI_TIMEOUT_S} s', file=f)
-            status = 1
+            end(process)
+            idle = idle_percent()
+            status = 1 if idle >= QUIET_PERCENT else NOT_SHOWN[0]
+            print(f'not done after {CI_TIMEOUT_S} s; processors {idle} % idle without it', file=f)
     try:
         with open(out) as f:
             result = json.load(f)
