@@ -436,6 +436,9 @@ static void checks_that_are_met_refuse_nothing(void **state)
 	own.not_after_s = NOW + 10; // the pairing ends with the first of the two
 	assert_int_equal(intent_judge(&judge, &match, &pairing, &after, &why), INTENT_ACCEPTED);
 	assert_int_equal(pairing.not_after_s, NOW + 10);
+	own.not_after_s = UINT64_MAX;
+	assert_int_equal(intent_judge(&judge, &match, &pairing, &after, &why), INTENT_ACCEPTED);
+	assert_int_equal(pairing.not_after_s, b.own.not_after_s);
 	pair_wipe(&pairing.pair);
 }
 
@@ -574,6 +577,9 @@ static void intent_that_cannot_be_made_leaves_the_old_one(void **state)
 	req.sign = sign;
 	assert_int_equal(intent_make(&req, &ret), 0);
 	assert_int_equal(ret.not_after_s, NOW + INTENT_MAX_LIFE_S); // whatever is asked for
+	req.life_s = DAY;
+	assert_int_equal(intent_make(&req, &ret), 0);
+	assert_int_equal(ret.not_after_s, NOW + DAY);
 }
 
 #define CASE(f) cmocka_unit_test_setup(f, fresh)
