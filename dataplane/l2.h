@@ -119,24 +119,31 @@ static inline bool l2_parse(
 	return false;
 }
 
-// Add a checked frame that came from `from`.
-static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t domain,
-	uint8_t dscp, fdb_dst_t from)
+// Add a checked frame that came from `from`: what learning, looking up and delivering read of it.
+static inline void l2_add_to_lan(
+	struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t domain, fdb_dst_t from)
 {
 	const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
 	unsigned i = b->n++;
 
-	b->frame[i] = (struct stream_frame){
-		.data = data,
-		.m = m,
-		.bytes = m->data_len,
-		.super = mbuf_super(m),
-		.segment = segment,
-		.dscp = dscp,
-	};
+	b->frame[i].m = m;
+	b->frame[i].segment = segment;
 	b->dst[i] = fdb_key_of8(data, domain);
 	b->src[i] = fdb_key_of8(data + 6, domain);
 	b->from[i] = from;
+}
+
+// The same with all that packing reads.
+static inline void l2_add(struct l2_batch *b, struct rte_mbuf *m, uint8_t segment, uint16_t domain,
+	uint8_t dscp, fdb_dst_t from)
+{
+	struct stream_frame *f = &b->frame[b->n];
+
+	f->data = rte_pktmbuf_mtod(m, const uint8_t *);
+	f->bytes = m->data_len;
+	f->super = mbuf_super(m);
+	f->dscp = dscp;
+	l2_add_to_lan(b, m, segment, domain, from);
 }
 
 static inline void l2_deliver(struct worker *w, uint16_t attachment, struct rte_mbuf *m)

@@ -432,36 +432,45 @@ static void next_piece(struct worker *w, const struct stream_packet *p,
 // What a first walk over a packet finds.
 struct layout {
 	unsigned n_blocks;
-	unsigned keep; // block that gets the packet's buffer; n_blocks: none
-	struct pkt_block_view first;
-	struct pkt_blocks rest; // after the first
+	unsigned keep;          // block that gets the packet's buffer; n_blocks: none
+	struct pkt_block first; // header of the first, which may lie over a frame's last bytes
 };
+
+// Whether a block other than a whole frame may stand there.
+static bool may_stand(const struct worker *w, uint8_t kind, unsigned at)
+{
+	switch (kind) {
+	case PKT_KIND_FRAG_NEXT:
+		return at == 0;
+	case PKT_KIND_SUPER:
+	case PKT_KIND_SUPER_FIRST:
+		return w->super_pool != NULL;
+	default:
+		return kind != PKT_KIND_END && kind < PKT_KIND_SUPER;
+	}
+}
 
 // Returns false for a packet of which nothing may be used.
 static bool survey(struct worker *w, const struct stream_packet *p, struct layout *ret_layout)
 {
 	struct pkt_blocks it = pkt_blocks(p->data, p->bytes);
-	struct layout l = {0};
+	struct layout l = {.keep = UINT32_MAX};
 	struct pkt_block_view b;
-	unsigned longest = 0, keep = UINT32_MAX;
+	unsigned longest = 0;
 	bool closed = false;
 	int more;
 
+	memcpy(&l.first, p->data, sizeof(l.first)); // PKT_MIN_LEN has one
 	while ((more = pkt_block_next(&it, &b)) == 1) {
-		if (l.n_blocks == 0) {
-			l.first = b;
-			l.rest = it;
-		}
-		if (closed || (b.kind == PKT_KIND_FRAG_NEXT && l.n_blocks > 0) ||
-			b.kind > PKT_KIND_SUPER_FIRST || b.kind == PKT_KIND_END ||
-			(b.kind >= PKT_KIND_SUPER && w->super_pool == NULL)) {
+		if (unlikely(closed) ||
+			(b.kind != PKT_KIND_ETH && !may_stand(w, b.kind, l.n_blocks))) {
 			worker_drop(w, DROP_BLOCK_KIND, 1);
 			return false;
 		}
 		closed = b.kind == PKT_KIND_FRAG_FIRST || b.kind == PKT_KIND_SUPER_FIRST;
 		if ((b.kind == PKT_KIND_ETH || b.kind == PKT_KIND_FRAG_FIRST) && b.len > longest) {
 			longest = b.len;
-			keep = l.n_blocks;
+			l.keep = l.n_blocks;
 		}
 		l.n_blocks++;
 	}
@@ -471,31 +480,32 @@ static bool survey(struct worker *w, const struct stream_packet *p, struct layou
 	}
 	// The longest stays where it is. Of a packet that was opened elsewhere the last alone can
 	// have the buffer: who sent it may be asked until then.
-	l.keep = p->home == NULL ? keep : closed ? l.n_blocks - 1 : UINT32_MAX;
+	if (p->home != NULL)
+		l.keep = closed ? l.n_blocks - 1 : UINT32_MAX;
 	*ret_layout = l;
 	return true;
 }
 
 // Returns whether the packet's buffer became the frame's.
-static bool whole_frame(struct worker *w, const struct stream_packet *p,
-	const struct pkt_block_view *b, bool take, struct stream_inners *out)
+static inline bool whole_frame(struct worker *w, const struct stream_packet *p, struct pkt_block b,
+	const uint8_t *payload, bool take, struct stream_inners *out)
 {
 	struct rte_mbuf *m = p->m;
 
-	if (b->len < PKT_FRAME_MIN || b->len > PKT_FRAME_MAX) {
-		worker_drop(w, b->len < PKT_FRAME_MIN ? DROP_RX_RUNT : DROP_RX_GIANT, 1);
+	if (unlikely(b.len < PKT_FRAME_MIN || b.len > PKT_FRAME_MAX)) {
+		worker_drop(w, b.len < PKT_FRAME_MIN ? DROP_RX_RUNT : DROP_RX_GIANT, 1);
 		return false;
 	}
 	if (take) {
-		m->data_off = b->payload - (uint8_t *)m->buf_addr;
-		m->data_len = b->len;
-		m->pkt_len = b->len;
+		m->data_off = payload - (uint8_t *)m->buf_addr;
+		m->data_len = b.len;
+		m->pkt_len = b.len;
 	} else {
-		m = worker_mbuf_copy(w, b->payload, b->len);
+		m = worker_mbuf_copy(w, payload, b.len);
 		if (m == NULL)
 			return false;
 	}
-	emit(out, m, p->slot, b->segment);
+	emit(out, m, p->slot, b.segment);
 	return take;
 }
 
@@ -507,13 +517,10 @@ static void whole_super(struct worker *w, const struct stream_packet *p,
 
 	if (!total_is_possible(b->len, true)) {
 		worker_drop(w, DROP_SUPER_INVALID, 1);
-		return;
+	} else if ((m = worker_super_mbuf(w)) != NULL) {
+		append(m, b->payload, b->len);
+		emit_super(w, out, m, p->slot, b->segment);
 	}
-	m = worker_super_mbuf(w);
-	if (m == NULL)
-		return;
-	append(m, b->payload, b->len);
-	emit_super(w, out, m, p->slot, b->segment);
 }
 
 static void path_block(
@@ -533,52 +540,62 @@ static void path_block(
 	w->hooks->path_block(w, p->slot, b->kind, b->payload, b->len, p->view, p->port_idx);
 }
 
+// What is not a whole frame. Returns whether the packet's buffer became a frame's.
+static bool other_block(struct worker *w, const struct stream_packet *p,
+	const struct pkt_block_view *b, const struct layout *l, struct stream_inners *out)
+{
+	if (b->kind == PKT_KIND_FRAG_FIRST || b->kind == PKT_KIND_SUPER_FIRST) // the last
+		return first_piece(w, p, b, l->keep == l->n_blocks - 1, out);
+	if (b->kind == PKT_KIND_FRAG_NEXT)
+		next_piece(w, p, b, l->n_blocks == 1, out);
+	else if (b->kind == PKT_KIND_SUPER)
+		whole_super(w, p, b, out);
+	else
+		path_block(w, p, b);
+	return false;
+}
+
+// The blocks of a packet that survey() has looked at. Returns the same.
+static bool take_apart(struct worker *w, const struct stream_packet *p, const struct layout *l,
+	struct stream_inners *out)
+{
+	const uint8_t *payload = p->data + PKT_BLOCK_HDR_LEN;
+	struct pkt_block b = l->first;
+	bool taken = false;
+
+	for (unsigned i = 0; i < l->n_blocks; i++) {
+		if (i > 0)
+			memcpy(&b, payload - PKT_BLOCK_HDR_LEN, sizeof(b));
+		if (likely(b.kind == PKT_KIND_ETH)) {
+			taken |= whole_frame(w, p, b, payload, i == l->keep, out);
+		} else {
+			struct pkt_block_view view = {b.kind, b.segment, b.len, payload};
+
+			taken |= other_block(w, p, &view, l, out);
+		}
+		payload += b.len + PKT_BLOCK_HDR_LEN;
+	}
+	return taken;
+}
+
 void stream_unpack(struct worker *w, const struct stream_packet *p, struct stream_inners *out)
 {
-	struct rte_mbuf *packet = p->m;
-	struct pkt_block_view b;
 	struct layout l;
-	bool taken = false;
 	bool good = survey(w, p, &l);
 
 	stream_unplace(p);
-	if (!good) {
+	if (unlikely(!good)) {
 		w->session_stats[p->slot].drops++;
-		worker_mbuf_back(w, packet);
+		worker_mbuf_back(w, p->m);
 		return;
 	}
-	// The blocks outlive the frame behind which they lie, whatever the first of them does to
-	// it.
+	// The blocks outlive the frame behind which they lie, whatever becomes of it.
 	if (p->home != NULL)
 		rte_mbuf_refcnt_set(p->home, 2);
-	b = l.first;
-	for (unsigned i = 0; i < l.n_blocks; i++) {
-		bool take = i == l.keep;
-
-		if (i > 0)
-			(void)pkt_block_next(&l.rest, &b);
-		switch (b.kind) {
-		case PKT_KIND_ETH:
-			taken |= whole_frame(w, p, &b, take, out);
-			break;
-		case PKT_KIND_SUPER:
-			whole_super(w, p, &b, out);
-			break;
-		case PKT_KIND_SUPER_FIRST:
-		case PKT_KIND_FRAG_FIRST:
-			taken |= first_piece(w, p, &b, take, out);
-			break;
-		case PKT_KIND_FRAG_NEXT:
-			next_piece(w, p, &b, l.n_blocks == 1, out);
-			break;
-		default:
-			path_block(w, p, &b);
-		}
-	}
+	if (!take_apart(w, p, &l, out))
+		worker_mbuf_back(w, p->m);
 	if (p->home != NULL && rte_mbuf_refcnt_read(p->home) == 1)
 		rte_pktmbuf_free(p->home);
 	else if (p->home != NULL)
 		rte_mbuf_refcnt_set(p->home, 1);
-	if (!taken)
-		worker_mbuf_back(w, packet);
 }

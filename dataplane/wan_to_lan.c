@@ -163,8 +163,8 @@ static void check_inner(
 	}
 	r->frames++;
 	r->bytes += f->m->data_len;
-	l2_add(b, f->m, f->segment, segment_domain(segment, h.vid), h.dscp,
-		fdb_dst(FDB_PEER, f->slot));
+	l2_add_to_lan(
+		b, f->m, f->segment, segment_domain(segment, h.vid), fdb_dst(FDB_PEER, f->slot));
 }
 
 static void deliver(struct worker *w, struct stream_inners *in)
