@@ -380,7 +380,7 @@ struct reader {
 	unsigned id;
 	_Atomic bool *done;
 	unsigned wrong, lost;
-	uint64_t found;
+	_Atomic uint64_t found;
 };
 
 static void *read_all(void *arg)
@@ -423,7 +423,8 @@ static void readers_see_no_other_place_while_addresses_come_and_go(void **)
 		r[i] = (struct reader){.f = f, .id = i, .done = &done};
 		assert_int_equal(pthread_create(&thread[i], NULL, read_all, &r[i]), 0);
 	}
-	for (unsigned i = 0; i < 300000; i++) {
+	// Until both readers had their turn: on a busy machine that is much later.
+	for (unsigned i = 0; i < 300000 || r[0].found == 0 || r[1].found == 0; i++) {
 		uint32_t number = STABLE + ((x = x * 1664525u + 1013904223u) >> 8) % COMING;
 		uint8_t mac[6];
 
