@@ -167,6 +167,7 @@ static bool make_header(struct udp_queue *q)
 	const struct in6_addr *to = NULL;
 	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)q->header;
 	struct rte_udp_hdr *udp;
+	uint32_t bytes;
 	int merged = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
@@ -182,8 +183,11 @@ static bool make_header(struct udp_queue *q)
 	q->at = 0;
 	if (merged > 0)
 		q->expect = (uint32_t)merged;
-	q->in_place = q->part_bytes != 0 && (q->segment_bytes == q->part_bytes ||
-						    q->message[q->next].msg_len <= q->part_bytes);
+	// Segment k is in part k; or all of the message is one segment, and in the first part.
+	bytes = q->message[q->next].msg_len;
+	q->in_place = q->part_bytes != 0 &&
+		      (q->segment_bytes == q->part_bytes ||
+			      (bytes <= q->segment_bytes && bytes <= q->part_bytes));
 	if (q->part_bytes != 0 && !q->in_place)
 		join_parts(q);
 	memset(q->header, 0, sizeof(q->header));

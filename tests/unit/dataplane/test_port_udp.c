@@ -133,6 +133,10 @@ static const struct {
 	{60, 700, 36}, // too short for parts
 	{40, 1400, 1400},
 	{40, 1400, 1400},
+	{5, 100, 100}, // all of them in one part
+	{40, 1400, 1400},
+	{40, 1400, 1400},
+	{14, 100, 37},
 };
 #define N_MESSAGES (sizeof(messages) / sizeof(messages[0]))
 
