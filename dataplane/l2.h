@@ -40,7 +40,7 @@ struct l2_header {
 // Why l2_parse() refused.
 enum drop_reason l2_refusal(const struct rte_mbuf *m);
 // The rest of l2_parse(): tags, DSCP, suspicion. Nearly all frames are untagged.
-void l2_parse_tagged(const uint8_t *data, unsigned bytes, struct l2_header *h);
+struct l2_header l2_parse_tagged(const uint8_t *data, unsigned bytes);
 
 // A frame that l2_parse() refused as LINK_LOCAL and that a segment may yet forward: the headers of
 // it.
@@ -78,7 +78,7 @@ static inline void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_
 	uint16_t be_type = get_le16(data + 12); // as it lies
 
 	if (unlikely(l2_is_tag(be_type))) {
-		l2_parse_tagged(data, bytes, h);
+		*h = l2_parse_tagged(data, bytes);
 		return;
 	}
 	*h = (struct l2_header){0};
@@ -117,6 +117,29 @@ static inline bool l2_parse(
 	}
 	*ret_reason = l2_refusal(m);
 	return false;
+}
+
+// Whether nothing but its DSCP need be known of a frame: untagged, of usual size, from a host to
+// anything but its own link, of no kind that guards look at. What is not plain is for l2_parse().
+static inline bool l2_is_plain(const struct rte_mbuf *m, const uint8_t *data, uint8_t *ret_dscp)
+{
+	uint64_t dst = fdb_key_of8(data, 0), src = fdb_key_of8(data + 6, 0);
+	uint16_t be_type = get_le16(data + 12); // as it lies
+	unsigned bytes = m->data_len;
+
+	if (unlikely(m->nb_segs != 1 || bytes < 34 || bytes > PKT_FRAME_MAX || mbuf_is_super(m) ||
+		     (src & 1) != 0 || src == 0 || (dst & 0xf0ffffffffffull) == L2_LINK_LOCAL))
+		return false;
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+		*ret_dscp = data[15] & 0xfc;
+		return !guard_suspect_ip4(data + 14, bytes - 14);
+	}
+	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+		*ret_dscp = (data[14] << 4 | data[15] >> 4) & 0xfc;
+		return !guard_suspect_ip6(data + 14, bytes - 14);
+	}
+	*ret_dscp = 0;
+	return !guard_suspect_type(rte_be_to_cpu_16(be_type));
 }
 
 // Add a checked frame that came from `from`: what learning, looking up and delivering read of it.

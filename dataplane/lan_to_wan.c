@@ -24,7 +24,7 @@ static uint16_t attachment_of(
 }
 
 // Any frame: tagged, of a port that is in several segments, for the guards, or broken.
-static void classify_any(
+static __rte_noinline void classify_any(
 	struct worker *w, unsigned port_idx, struct rte_mbuf *m, struct l2_batch *b)
 {
 	const struct segment_table *t = &w->dp->segments;
@@ -69,7 +69,7 @@ static void classify_any(
 
 // Nearly all frames are untagged and go where the whole port belongs. While a loop is cut off, none
 // is let through without a look.
-static void classify(
+static __rte_noinline void classify(
 	struct worker *w, unsigned port_idx, struct rte_mbuf **m, unsigned n, struct l2_batch *b)
 {
 	const struct segment_table *t = &w->dp->segments;
@@ -84,13 +84,12 @@ static void classify(
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		enum drop_reason reason;
-		struct l2_header h;
+		uint8_t dscp;
 
 		bytes += m[i]->pkt_len;
-		if (likely(l2_parse(m[i], &h, &reason) && !h.tagged && !h.suspect &&
+		if (likely(l2_is_plain(m[i], rte_pktmbuf_mtod(m[i], const uint8_t *), &dscp) &&
 			    a != ATTACHMENT_NONE)) {
-			l2_add(b, m[i], segment, domain, h.dscp, fdb_dst(FDB_LAN, a));
+			l2_add(b, m[i], segment, domain, dscp, fdb_dst(FDB_LAN, a));
 			plain++;
 		} else {
 			classify_any(w, port_idx, m[i], b);
