@@ -115,7 +115,34 @@ static int check_udp(struct config_reader *r, const struct config_port *p, unsig
 		ret = unused(r, i, "mac", "a socket has no address of this kind");
 	if (ret == 0)
 		ret = unused(r, i, "mode", "it is for kind af_xdp");
+	if (ret == 0)
+		ret = unused(r, i, "source_ports", "a socket sends from its own port alone");
 	return ret;
+}
+
+// Peers are told one number, and cannot know by which port a lane left.
+static int check_source_ports(
+	struct config_reader *r, const struct dataplane_config *dp, unsigned i)
+{
+	const struct config_port *p = &dp->ports[i];
+
+	if (p->overlay_port + p->source_ports - 1 > UINT16_MAX) {
+		config_reader_at(r, "ports[%u].source_ports", i);
+		config_reader_hint(r, "a lower overlay_port, or fewer");
+		return config_reader_fail(
+			r, "%u ports from %u on go beyond 65535", p->source_ports, p->overlay_port);
+	}
+	for (unsigned j = 0; j < i && p->kind != CONFIG_KIND_UDP; j++) {
+		if (dp->ports[j].role != CONFIG_ROLE_WAN || dp->ports[j].kind == CONFIG_KIND_UDP ||
+			dp->ports[j].source_ports == p->source_ports)
+			continue;
+		config_reader_at(r, "ports[%u]", i);
+		config_reader_hint(r, "give every WAN port the same source_ports");
+		return config_reader_fail(r,
+			"port '%s' (ports[%u]) has source_ports %u, this one %u", dp->ports[j].name,
+			j, dp->ports[j].source_ports, p->source_ports);
+	}
+	return 0;
 }
 
 static int check_own_addresses(struct config_reader *r, const struct config_port *p, unsigned i)
@@ -176,6 +203,8 @@ static int check_wan_keys(struct config_reader *r, const struct config_port *p, 
 
 	if (p->role == CONFIG_ROLE_LAN)
 		ret = unused(r, i, "overlay_port", "it is for WAN ports");
+	if (ret == 0 && p->role == CONFIG_ROLE_LAN)
+		ret = unused(r, i, "source_ports", "it is for WAN ports");
 	if (p->role == CONFIG_ROLE_WAN && p->kind == CONFIG_KIND_DPDK && p->n_addresses > 0)
 		return ret;
 	for (unsigned k = 0; ret == 0 && k < sizeof(keys) / sizeof(keys[0]); k++) {
@@ -198,6 +227,10 @@ static int check_port(struct config_reader *r, const struct dataplane_config *dp
 		ret = unused(r, i, "super_frames", "only a tap has super-frames");
 	if (ret == 0)
 		ret = check_wan_keys(r, p, i);
+	if (ret < 0)
+		return ret;
+	if (p->role == CONFIG_ROLE_WAN)
+		ret = check_source_ports(r, dp, i);
 	if (ret < 0)
 		return ret;
 	if (p->role == CONFIG_ROLE_WAN && p->mtu < CONFIG_WAN_MTU_MIN) {

@@ -22,6 +22,7 @@ enum {
 	CONFIG_HUB_ADDRESSES_MAX = 8,
 	CONFIG_PEER_ADDRESSES_MAX = 8,
 	CONFIG_PORT_ADDRESSES_MAX = 8,
+	CONFIG_SOURCE_PORTS_MAX = 16, // as wire/packet.h
 	CONFIG_MTU_MIN = 576,
 	CONFIG_WAN_MTU_MIN = 1280,
 	CONFIG_XDP_MTU_MAX = 3400, // what a page leaves beside headrooms, descriptors and tag
@@ -65,6 +66,7 @@ struct config_port {
 	uint8_t mac[6];
 	// WAN only.
 	uint16_t overlay_port; // UDP, host order
+	uint16_t source_ports; // from there on, for the data lanes
 	// dpdk WAN without an exception interface: the only source of addresses and next hops.
 	const struct config_prefix *addresses;
 	unsigned n_addresses;

@@ -336,6 +336,16 @@ static const struct config_key port_keys[] = {
 		.restart = CONFIG_RESTART_BOTH,
 		.dflt = "7667",
 		.doc = "WAN only: UDP port of everything that leaves and arrives here."},
+	{.name = "source_ports",
+		.type = CONFIG_TYPE_NUMBER,
+		AT(config_port, source_ports),
+		RANGE(1, CONFIG_SOURCE_PORTS_MAX),
+		.restart = CONFIG_RESTART_BOTH,
+		.dflt = "1",
+		.doc = "WAN only, not udp, the same on every WAN port: workers send from so many "
+		       "ports, beginning at `overlay_port`, so that a peer's network card spreads "
+		       "them over its queues. Each port is used once it is proven to get through; "
+		       "nothing is accepted on those after the first."},
 	{.name = "addresses",
 		LIST(config_port, addresses, n_addresses, prefix_item),
 		RANGE(1, CONFIG_PORT_ADDRESSES_MAX),

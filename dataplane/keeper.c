@@ -20,7 +20,9 @@
 #include "wire/packet.h"
 
 #define CHALLENGES_MAX 4
-#define AMPLIFICATION  3   // bytes to an unvalidated address, for each received (PROTOCOL.md §9)
+#define AMPLIFICATION  3 // bytes to an unvalidated address, for each received (PROTOCOL.md §9)
+#define PORTS_MISSED   3
+#define PORTS_REST     8
 #define CHALLENGE_IP   128 // upper bound of a challenge's IP packet, for that account
 
 struct challenge {
@@ -33,6 +35,18 @@ struct challenge {
 	struct outer_path path;
 };
 
+// Which workers' own source ports get through to the peer: PATH_CHALLENGEs from there, answered by
+// the path. What the path lets through from the overlay port it may not from others.
+struct ports {
+	bool begun;     // data is random
+	uint8_t rounds; // those who gave up try in every PORTS_REST-th
+	uint16_t good;  // bit n: worker n sends from its own port
+	uint16_t waits; // its last try was not answered yet
+	uint8_t missed[WORKERS_MAX];
+	uint8_t data[PKT_PATH_PAYLOAD_LEN]; // the last byte: the worker
+	uint64_t next_ns;
+};
+
 struct keep {                                       // of one home session
 	uint64_t rx_packets, tx_packets, tx_frames; // as last seen, all workers
 	uint64_t rx_at_ns, tx_at_ns, frames_at_ns;
@@ -41,6 +55,7 @@ struct keep {                                       // of one home session
 	bool has_path;
 	struct pmtu pmtu;
 	struct challenge challenge[CHALLENGES_MAX];
+	struct ports ports;
 };
 
 struct keeper {
@@ -147,6 +162,102 @@ static void use_mtu(struct worker_rt *rt, uint32_t slot, uint16_t mtu)
 	report_path(rt, EV_PMTU, slot, &s->path.desc);
 }
 
+// ---------------------------------------------------------------- source ports
+
+// Send from the overlay port or from the own one; a challenge from the own one, if there is one.
+static void use_port(struct worker_rt *rt, const struct note *note)
+{
+	struct session *s = session_get(&rt->w, note->slot);
+	struct outer_path own;
+	struct path_desc desc;
+
+	if (s == NULL || s->path.header_bytes == 0)
+		return;
+	(void)session_port_set(&rt->w, note->slot, note->own);
+	desc = s->path.desc;
+	desc.be_sport = outer_lane_port(&desc, rt->w.id + 1);
+	if (note->bytes > 0 && outer_path_build(&desc, &own) == 0)
+		(void)path_send(&rt->w, note->slot, &own, PKT_KIND_PATH_CHALLENGE, note->payload,
+			note->bytes, 0);
+}
+
+static void tell_port(
+	struct worker_rt *rt, uint32_t slot, const struct ports *p, uint32_t worker, bool challenge)
+{
+	struct note note = {.kind = NOTE_PORT, .slot = slot, .own = p->good >> worker & 1};
+
+	if (challenge) {
+		note.bytes = sizeof(p->data);
+		memcpy(note.payload, p->data, sizeof(p->data));
+		note.payload[sizeof(p->data) - 1] = worker;
+	}
+	if (worker == rt->w.id)
+		use_port(rt, &note);
+	else
+		tell(rt, worker, &note);
+}
+
+// A round: who did not hear from the round before has missed one, who may tries again.
+static bool ports_round(
+	struct worker_rt *rt, uint32_t slot, struct ports *p, const struct path_desc *path)
+{
+	bool eager = false;
+
+	p->rounds++;
+	for (uint32_t i = 0; i < rt->w.dp->n_workers; i++) {
+		if (pkt_lane_port(i + 1, path->n_sports) == 0)
+			continue;
+		if ((p->waits >> i & 1) != 0 && p->missed[i] < PORTS_MISSED)
+			p->missed[i]++;
+		p->waits &= ~(1u << i);
+		if (p->missed[i] == PORTS_MISSED) {
+			p->good &= ~(1u << i);
+			if (p->rounds % PORTS_REST != 0) {
+				tell_port(rt, slot, p, i, false);
+				continue;
+			}
+		}
+		p->waits |= 1u << i;
+		eager |= (p->good >> i & 1) == 0;
+		tell_port(rt, slot, p, i, true);
+	}
+	return eager;
+}
+
+static void ports_visit(
+	struct worker_rt *rt, uint32_t slot, struct keep *k, const struct path_desc *path)
+{
+	struct ports *p = &k->ports;
+	uint64_t idle_ns = rt->rt->cfg->keepalive_s * 1000000000ull;
+
+	if (path->n_sports <= 1 || rt->w.now_ns < p->next_ns)
+		return;
+	if (!p->begun && getrandom(p->data, sizeof(p->data), GRND_NONBLOCK) != sizeof(p->data))
+		return;
+	p->begun = true;
+	p->next_ns = rt->w.now_ns;
+	p->next_ns += ports_round(rt, slot, p, path) ? CHALLENGE_RETRY_NS : idle_ns;
+	// The tries pass for traffic, but only the overlay port shows the peer where we are.
+	(void)path_send(&rt->w, slot, NULL, PKT_KIND_END, NULL, 0, 0);
+}
+
+// Is this the answer to a try of one of our workers? It may be late.
+static bool ports_answered(struct worker_rt *rt, struct ports *p, const struct note *note)
+{
+	unsigned worker = note->payload[sizeof(p->data) - 1];
+
+	if (!p->begun || note->bytes != sizeof(p->data) || worker >= rt->w.dp->n_workers ||
+		memcmp(note->payload, p->data, sizeof(p->data) - 1) != 0)
+		return false;
+	p->waits &= ~(1u << worker);
+	p->missed[worker] = 0;
+	if ((p->good >> worker & 1) == 0) {
+		p->good |= 1u << worker;
+		tell_port(rt, note->slot, p, worker, false);
+	}
+	return true;
+}
+
 // ---------------------------------------------------------------- challenges
 
 static struct challenge *challenge_find(struct keep *k, const struct path_desc *path)
@@ -228,19 +339,25 @@ static struct challenge *challenge_answered(struct keep *k, const struct note *n
 
 static void on_response(struct worker_rt *rt, struct keep *k, const struct note *note)
 {
+	struct session *s = session_get(&rt->w, note->slot);
 	struct challenge *c = challenge_answered(k, note);
 	struct note tell_note = {.kind = NOTE_PATH, .slot = note->slot};
 	uint16_t ceiling;
 
-	if (c == NULL) {
+	if (ports_answered(rt, &k->ports, note))
+		return;
+	if (s == NULL || c == NULL) {
 		worker_drop(&rt->w, DROP_PATH_RESPONSE, 1);
 		return;
 	}
 	c->open = false;
 	tell_note.path = c->path.desc;
+	tell_note.path.n_sports = s->path.desc.n_sports;
+	tell_note.path.n_dports = s->path.desc.n_dports;
 	if (session_path_use(&rt->w, note->slot, &tell_note.path) < 0)
 		return;
 	tell_others(rt, &tell_note);
+	k->ports = (struct ports){0};
 	ceiling = rt->w.dp->port[tell_note.path.port_idx].mtu;
 	pmtu_start(&k->pmtu, ceiling, rt->w.now_ns);
 	k->has_path = true;
@@ -336,6 +453,9 @@ static void take_note(struct worker_rt *rt, const struct note *note)
 	case NOTE_MTU:
 		(void)session_mtu_set(&rt->w, note->slot, note->path.mtu);
 		break;
+	case NOTE_PORT:
+		use_port(rt, note);
+		break;
 	case NOTE_EPOCH:
 		session_epoch_heard(&rt->w, note->slot, note->rx_key_id);
 		break;
@@ -410,18 +530,21 @@ int keeper_path_set(struct worker_rt *rt, const struct cmd_path *c)
 	struct keep *k = rt->keeper->keep[c->head.session];
 	struct cmd_path mine = *c;
 	uint16_t ceiling = ceiling_of(rt, &c->path);
-	bool same;
+	bool same, moved;
 	int err;
 
 	if (s == NULL)
 		return -ENOENT;
 	same = s->path.header_bytes != 0 && same_remote(&s->path.desc, &c->path);
+	moved = !session_path_is(s, &c->path);
 	mine.path.mtu = PKT_MTU_BASE;
 	if (same)
 		mine.path.mtu = s->path.mtu < ceiling ? s->path.mtu : ceiling;
 	err = session_path_set(&rt->w, &mine);
 	if (err < 0 || k == NULL)
 		return err;
+	if (moved)
+		k->ports = (struct ports){0};
 	k->dead_told = false;
 	if (!same || !k->has_path || k->pmtu.ceiling != ceiling) {
 		pmtu_start(&k->pmtu, ceiling, rt->w.now_ns);
@@ -516,6 +639,7 @@ static void visit(struct worker_rt *rt, uint32_t slot)
 		return;
 	}
 	probe_visit(rt, slot, k);
+	ports_visit(rt, slot, k, &s->path.desc);
 	if (rt->w.now_ns - k->tx_at_ns >= idle_ns) {
 		k->tx_at_ns = rt->w.now_ns;
 		(void)path_send(&rt->w, slot, NULL, PKT_KIND_END, NULL, 0, 0);

@@ -213,16 +213,16 @@ static int make_stats(struct runtime *rt)
 
 // Hold the port in the kernel, unread, so that it answers nobody while no program of ours is
 // attached: from a stale one's removal until the new one knows the port.
-static void reserve_overlay_port(const struct config_port *port)
+static void reserve_port(uint16_t port)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 
 	for (unsigned i = 0; i < 2; i++) {
-		int err = netdev_reserve_port(families[i], rte_cpu_to_be_16(port->overlay_port));
+		int err = netdev_reserve_port(families[i], rte_cpu_to_be_16(port));
 
 		if (err < 0 && err != -EADDRINUSE && err != -EAFNOSUPPORT)
-			log_warning("cannot reserve UDP port %u in the kernel: %s",
-				port->overlay_port, strerror(-err));
+			log_warning("cannot reserve UDP port %u in the kernel: %s", port,
+				strerror(-err));
 	}
 }
 
@@ -262,8 +262,10 @@ static int prepare_ports(struct runtime *rt)
 
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	for (unsigned i = 0; i < rt->cfg->n_ports; i++) {
-		if (rt->cfg->ports[i].role == CONFIG_ROLE_WAN)
-			reserve_overlay_port(&rt->cfg->ports[i]);
+		const struct config_port *port = &rt->cfg->ports[i];
+
+		for (unsigned k = 0; port->role == CONFIG_ROLE_WAN && k < port->source_ports; k++)
+			reserve_port(port->overlay_port + k);
 	}
 	for (unsigned i = 0; i < rt->cfg->n_ports; i++) {
 		int err = port_prepare(&rt->cfg->ports[i], &rt->port[i], why);

@@ -54,6 +54,9 @@ int outer_path_build(const struct path_desc *d, struct outer_path *ret_path)
 	if (d->be_sport == 0 || d->be_dport == 0 || !address_is_unicast(d->family, d->src_ip) ||
 		!address_is_unicast(d->family, d->dst_ip))
 		return -EINVAL;
+	if (d->n_sports > PKT_SOURCE_PORTS_MAX || d->n_dports > PKT_SOURCE_PORTS_MAX ||
+		rte_be_to_cpu_16(d->be_sport) + d->n_sports > UINT16_MAX + 1)
+		return -EINVAL;
 	if (rte_is_multicast_ether_addr((const struct rte_ether_addr *)d->dst_mac) ||
 		bytes_are_zero(d->dst_mac, 6))
 		return -EINVAL;

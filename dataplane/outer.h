@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_byteorder.h>
+
 #include "wire/cmd.h"
 #include "wire/drop.h"
 #include "wire/packet.h"
@@ -23,7 +25,7 @@ struct outer_path {
 	uint8_t header_bytes; // OUTER_IPV4_BYTES or OUTER_IPV6_BYTES; 0 when there is no path
 	uint8_t port_idx;
 	uint8_t header[62];
-	struct path_desc desc;
+	struct path_desc desc; // its be_sport is the overlay port, whatever the header's is
 };
 
 // Where a datagram came from, and the datagram itself, as a view into the packet.
@@ -69,6 +71,25 @@ bool outer_parse(
 
 // A number that differs for datagrams of different source addresses or ports: exact for IPv4.
 uint64_t outer_source_number(uint8_t family, const uint8_t *ip, uint16_t be_port, uint8_t port_idx);
+
+// The source port of our data lane on a path that has let it through.
+static inline uint16_t outer_lane_port(const struct path_desc *desc, uint8_t lane)
+{
+	unsigned n = desc->n_sports > 1 ? desc->n_sports : 1;
+
+	return rte_cpu_to_be_16(rte_be_to_cpu_16(desc->be_sport) + pkt_lane_port(lane, n));
+}
+
+// Did a datagram of this source key come by the path in all but its source port, and is that the
+// one that the peer's lane has for itself?
+static inline bool outer_is_lane_port(
+	const struct outer_path *path, uint64_t source_key, uint16_t be_sport, uint8_t lane)
+{
+	uint16_t above = rte_be_to_cpu_16(be_sport) - rte_be_to_cpu_16(path->desc.be_dport);
+
+	return path->desc.n_dports > 1 && (source_key ^ path->source_key) << 16 == 0 &&
+	       above == pkt_lane_port(lane, path->desc.n_dports);
+}
 
 static inline uint64_t outer_source_key(const struct outer_view *v, uint8_t port_idx)
 {

@@ -33,6 +33,7 @@ int path_send(struct worker *w, uint32_t slot, const struct outer_path *to, uint
 	struct session *s = session_get(w, slot);
 	struct epoch *e = s == NULL ? NULL : session_tx_epoch(s);
 	const struct outer_path *path = to != NULL || s == NULL ? to : &s->path;
+	struct outer_path base;
 	unsigned overhead, padded;
 	struct aead_op op = {0};
 	struct rte_mbuf *m;
@@ -42,6 +43,8 @@ int path_send(struct worker *w, uint32_t slot, const struct outer_path *to, uint
 
 	if (s == NULL || path == NULL || path->header_bytes == 0)
 		return -ENOENT;
+	if (to == NULL && s->own_port && outer_path_build(&s->path.desc, &base) == 0)
+		path = &base;
 	if (e == NULL || e->tx == NULL || w->now_ns >= e->deadline_ns)
 		return -ENOKEY;
 	overhead = path->header_bytes - 14u + PKT_DATA_HDR_LEN + PKT_MAC_LEN;

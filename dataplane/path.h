@@ -11,8 +11,8 @@
 struct outer_path;
 struct worker;
 
-// Send one packet with one block on `to` (NULL: the session's path), padded so that the IP packet
-// has `ip_bytes` (0: no padding). kind 0 is a keepalive: no block at all.
+// Send one packet with one block on `to` (NULL: the session's path, from the overlay port), padded
+// so that the IP packet has `ip_bytes` (0: no padding). kind 0 is a keepalive: no block at all.
 //
 // Uses this worker's transmit lane of the session. errors: -ENOENT no session or path, -ENOKEY no
 // key to send under, -ENOBUFS, -EMSGSIZE.

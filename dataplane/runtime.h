@@ -40,13 +40,14 @@ enum note_kind {
 	NOTE_PATH = 3,   // from home: use `path`
 	NOTE_MTU = 4,    // from home: path.mtu
 	NOTE_EPOCH = 5,  // from whoever heard it first: send under rx_key_id
+	NOTE_PORT = 6,   // from home: send from the overlay port, or `own`; try the own one
 };
 
 struct note {
 	uint8_t kind;
 	uint8_t block_kind;
 	uint8_t bytes; // of payload
-	uint8_t reserved;
+	bool own;
 	uint32_t slot;
 	uint32_t wire_bytes; // of the IP packet it came in
 	uint32_t rx_key_id;

@@ -464,20 +464,55 @@ void session_expire(struct worker *w, uint32_t slot)
 
 // ---------------------------------------------------------------- paths
 
+bool session_path_is(const struct session *s, const struct path_desc *b)
+{
+	const struct path_desc *a = &s->path.desc;
+
+	return a->family == b->family && a->port_idx == b->port_idx && a->be_sport == b->be_sport &&
+	       a->be_dport == b->be_dport && memcmp(a->src_ip, b->src_ip, sizeof(a->src_ip)) == 0 &&
+	       memcmp(a->dst_ip, b->dst_ip, sizeof(a->dst_ip)) == 0;
+}
+
 int session_path_use(struct worker *w, uint32_t slot, const struct path_desc *d)
 {
 	struct session *s = session_get(w, slot);
+	struct path_desc mine = *d;
+	bool own;
+	int err;
 
 	if (s == NULL)
 		return -ENOENT;
 	if (d->family == 0) {
 		memset(&s->path, 0, sizeof(s->path));
+		s->own_port = false;
 		return 0;
 	}
 	if (d->port_idx >= w->dp->n_ports || w->dp->port[d->port_idx].role != LINK_ROLE_WAN ||
 		d->mtu > w->dp->port[d->port_idx].mtu)
 		return -EINVAL;
-	return outer_path_build(d, &s->path);
+	own = s->own_port && session_path_is(s, d);
+	if (own)
+		mine.be_sport = outer_lane_port(d, w->id + 1);
+	err = outer_path_build(&mine, &s->path);
+	if (err < 0)
+		return err;
+	s->path.desc.be_sport = d->be_sport;
+	s->own_port = own;
+	return 0;
+}
+
+int session_port_set(struct worker *w, uint32_t slot, bool own)
+{
+	struct session *s = session_get(w, slot);
+	struct path_desc d;
+
+	if (s == NULL || s->path.header_bytes == 0)
+		return -ENOENT;
+	if (s->own_port == own)
+		return 0;
+	s->own_port = own;
+	d = s->path.desc;
+	return session_path_use(w, slot, &d);
 }
 
 int session_path_set(struct worker *w, const struct cmd_path *c)

@@ -74,6 +74,7 @@ struct session {
 	// a line for IPv4
 	alignas(64) struct outer_path path;
 	// cold
+	bool own_port; // this worker sends from a source port of its own
 	uint8_t peer_id[32];
 	struct bucket lane0;
 	struct bucket lane0_strange; // lane-0 packets from elsewhere than the path
@@ -106,7 +107,12 @@ int session_deadline_set(struct worker *w, const struct cmd_epoch *c);
 int session_path_set(struct worker *w, const struct cmd_path *c);
 // The same for a description that the worker found itself (roaming, DPLPMTUD).
 int session_path_use(struct worker *w, uint32_t slot, const struct path_desc *d);
+// Is it between the same two addresses and ports as the session's path?
+bool session_path_is(const struct session *s, const struct path_desc *d);
 int session_mtu_set(struct worker *w, uint32_t slot, uint16_t mtu);
+// This worker's lane leaves from its own source port, if it has one on the path, or from the
+// overlay port, as on every new path. errors: -ENOENT no session or path.
+int session_port_set(struct worker *w, uint32_t slot, bool own);
 
 // Wipe epochs whose deadline has passed, telling EV_EXPIRED; call it for each session at least
 // every 250 ms (the frame path checks on its own what it uses).

@@ -225,6 +225,7 @@ static void note_authentic(
 {
 	struct session *s = &w->sessions[a->slot];
 	struct stats_session *stats = &w->session_stats[a->slot];
+	uint64_t source_key = outer_source_key(v, a->port_idx);
 
 	stats->rx_packets++;
 	stats->rx_wire_bytes += wire_bytes;
@@ -232,8 +233,8 @@ static void note_authentic(
 	s->rx_at_ns = w->now_ns;
 	if (unlikely(!a->epoch->seen))
 		first_of_epoch(w, a->slot, a->epoch, a->number);
-	if (unlikely(outer_source_key(v, a->port_idx) != s->path.source_key) &&
-		a->told_slot != a->slot) {
+	if (unlikely(source_key != s->path.source_key) && a->told_slot != a->slot &&
+		!outer_is_lane_port(&s->path, source_key, v->be_sport, a->number)) {
 		a->told_slot = a->slot;
 		w->hooks->new_source(w, a->slot, v, a->port_idx);
 	}

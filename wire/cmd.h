@@ -46,7 +46,9 @@ struct path_desc {
 	uint8_t dst_ip[16];
 	uint8_t src_mac[6];
 	uint8_t dst_mac[6]; // of the next hop
-	uint32_t reserved[3];
+	uint8_t n_sports;   // our data lanes leave from be_sport, + 1, …; 0 is 1
+	uint8_t n_dports;   // the peer's come from be_dport, + 1, …; 0 is 1
+	uint8_t reserved[10];
 };
 static_assert(sizeof(struct path_desc) == 64, "bump SHM_VERSION");
 

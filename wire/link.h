@@ -16,7 +16,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define SHM_VERSION        2          // of this file, wire/cmd.h and wire/stats.h together
+#define SHM_VERSION        3          // of this file, wire/cmd.h and wire/stats.h together
 #define LINK_MAGIC         0x4c545350 // "PSTL"
 #define LINK_PORTS_MAX     16
 #define LINK_WORKERS_MAX   16

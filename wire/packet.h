@@ -56,14 +56,18 @@
 #define PKT_PUNCH_INITIATE 1 // server role asks the client for an M1
 
 // caps of M1, M2 and intents.
-#define PKT_CAP_AES         0x00000001 // AES and carry-less multiply in hardware
-#define PKT_CAP_CHACHA      0x00000002 // always set
-#define PKT_CAP_LANES_SHIFT 8          // bits 8–15: data lanes accepted - 1
-#define PKT_CAP_LANES_MASK  0x0000ff00
-#define PKT_CAP_TCP         0x00010000 // reachable by the TCP fallback
-#define PKT_CAP_SUPER       0x00020000 // takes super-frames (kinds 8 and 9)
-#define PKT_CAP_RESERVED    0xff000000 // zero; M2's word carries the cipher there
-#define PKT_CIPHER_SHIFT    24
+#define PKT_CAP_AES          0x00000001 // AES and carry-less multiply in hardware
+#define PKT_CAP_CHACHA       0x00000002 // always set
+#define PKT_CAP_LANES_SHIFT  8          // bits 8–15: data lanes accepted - 1
+#define PKT_CAP_LANES_MASK   0x0000ff00
+#define PKT_CAP_TCP          0x00010000 // reachable by the TCP fallback
+#define PKT_CAP_SUPER        0x00020000 // takes super-frames (kinds 8 and 9)
+#define PKT_CAP_PORTS        0x00040000 // takes lanes from source ports of their own
+#define PKT_CAP_PORTS_SHIFT  19         // bits 19–22: source ports its lanes may have - 1
+#define PKT_CAP_PORTS_MASK   0x00780000
+#define PKT_CAP_RESERVED     0xff000000 // zero; M2's word carries the cipher there
+#define PKT_CIPHER_SHIFT     24
+#define PKT_SOURCE_PORTS_MAX 16
 
 #define PKT_CIPHER_AES_256_GCM       1
 #define PKT_CIPHER_CHACHA20_POLY1305 2
@@ -242,6 +246,20 @@ static inline unsigned pkt_caps_lanes(uint32_t caps)
 	unsigned n = ((caps & PKT_CAP_LANES_MASK) >> PKT_CAP_LANES_SHIFT) + 1;
 
 	return n > PKT_LANE_MAX ? PKT_LANE_MAX : n;
+}
+
+// Source ports that the lanes of a caps word's owner may have, 1..PKT_SOURCE_PORTS_MAX.
+static inline unsigned pkt_caps_ports(uint32_t caps)
+{
+	return (caps & PKT_CAP_PORTS) == 0
+		       ? 1
+		       : ((caps & PKT_CAP_PORTS_MASK) >> PKT_CAP_PORTS_SHIFT) + 1;
+}
+
+// How far a data lane's source port is from the overlay port. PROTOCOL.md §9.
+static inline unsigned pkt_lane_port(unsigned lane, unsigned n_ports)
+{
+	return (lane - 1) % n_ports;
 }
 
 // The cipher of a pair: a rule on both sides' caps, not a negotiation. PROTOCOL.md §5.

@@ -28,7 +28,7 @@
 #define CONTROL_WAITING_MAX   64
 #define CONTROL_DROPS_MAX     64
 #define CONTROL_JOBS_MAX      4096
-#define CONTROL_SILENCE_MAX   (2 * CONFIG_PORTS_MAX)
+#define CONTROL_SILENCE_MAX   (2 * CONFIG_SOURCE_PORTS_MAX * CONFIG_PORTS_MAX)
 
 struct control;
 
@@ -168,7 +168,7 @@ struct control {
 	uint8_t candidates_sent_hash[32];
 
 	struct rpc_server *rpc;
-	int silence_fd[CONTROL_SILENCE_MAX]; // two for each port of the configuration; -1 not held
+	int silence_fd[CONTROL_SILENCE_MAX]; // two for each UDP port; -1 not held
 	struct mnl_socket *silence_watch;    // changes of nft tables
 	uint16_t silence_by_socket;          // ports that the data-plane serves by a socket
 	uv_timer_t tick;
@@ -226,6 +226,7 @@ void sessions_deadlines(struct control *c);
 
 // paths.c: next hops and datagrams on their way.
 int paths_resolve(struct control *c, const struct config_endpoint *to, struct path_desc *ret);
+unsigned paths_source_ports(const struct control *c, unsigned port_idx); // 1 where only one
 void paths_send(struct control *c, uint32_t session, const struct config_endpoint *to,
 	const void *data, size_t len);
 void paths_flush(struct control *c); // end of a turn: everything guarded is on disk, off they go

@@ -32,6 +32,17 @@ static const struct config_port *port_config(const struct control *c, const stru
 	return config_port_by_name(&c->config->dataplane, port->name);
 }
 
+unsigned paths_source_ports(const struct control *c, unsigned port_idx)
+{
+	const struct link_port *port = &dplink_hello(c->dplink)->port[port_idx];
+	const struct config_port *cfg = port_config(c, port);
+
+	// A socket, also in place of a refused AF_XDP, sends from its own port alone.
+	if (cfg == NULL || port->role != LINK_ROLE_WAN || port->kind == LINK_KIND_UDP)
+		return 1;
+	return cfg->source_ports;
+}
+
 // A WAN port without the kernel: addresses and the one neighbour are in the YAML.
 static int resolve_fixed(
 	const struct config_port *port, const struct config_endpoint *to, struct path_desc *desc)

@@ -108,6 +108,7 @@ void sessions_install(struct gw_peer *gp, const struct epoch *e,
 	uint32_t group;
 
 	sessions_set(gp);
+	sessions_path(gp); // the peer's source ports are known now
 	group = begin(c, JOB_INSTALL, gp->slot, e->rx_key_id);
 	for (unsigned lane = 1; lane <= n_rx; lane++)
 		install_lane(gp, e, traffic, false, lane, n_rx, deadline, group);
@@ -156,6 +157,9 @@ void sessions_path(struct gw_peer *gp)
 	err = paths_resolve(c, &gp->sm.path, &cmd.path.path);
 	if (err < 0)
 		return; // the data-plane keeps what it has; netlink calls again
+	if ((gp->sm.peer_caps & PKT_CAP_PORTS) != 0)
+		cmd.path.path.n_sports = paths_source_ports(c, cmd.path.path.port_idx);
+	cmd.path.path.n_dports = pkt_caps_ports(gp->sm.peer_caps);
 	// Told again it would measure the path's MTU again.
 	if (memcmp(&cmd.path.path, &gp->told_path, sizeof(gp->told_path)) == 0)
 		return;
@@ -368,7 +372,7 @@ static void on_attached(void *ctx, const struct link_hello *hello)
 {
 	struct control *c = ctx;
 	struct cmd cmd = {.head = {.op = CMD_DUMP, .session = NO_SESSION}};
-	uint32_t caps = PKT_CAP_CHACHA, group;
+	uint32_t caps = PKT_CAP_CHACHA, group, n_ports = 1;
 
 	if (hello->aes_hw && c->config->policy.cipher != CONFIG_CIPHER_CHACHA20_POLY1305)
 		caps |= PKT_CAP_AES;
@@ -377,6 +381,11 @@ static void on_attached(void *ctx, const struct link_hello *hello)
 	if (hello->super)
 		caps |= PKT_CAP_SUPER;
 	caps |= (hello->max_lanes - 1) << PKT_CAP_LANES_SHIFT;
+	for (unsigned i = 0; i < hello->n_ports; i++) {
+		if (paths_source_ports(c, i) > n_ports)
+			n_ports = paths_source_ports(c, i);
+	}
+	caps |= PKT_CAP_PORTS | (n_ports - 1) << PKT_CAP_PORTS_SHIFT;
 	c->env.caps = caps;
 	silence_attached(c, hello);
 	c->dp_boot_id = hello->boot_id;

@@ -24,6 +24,7 @@
 
 #define TABLE_BYTES 40
 #define EVENT_BYTES 8192
+#define PORTS_BYTES (CONFIG_PORTS_MAX * CONFIG_SOURCE_PORTS_MAX * sizeof("65535,"))
 
 // Two gateways on one host (namespaces apart, or tests) must not take each other's table away.
 static void table_name(const struct gateway_config *config, char ret_name[TABLE_BYTES])
@@ -75,9 +76,11 @@ static int hold_port(uint16_t port, int family)
 	return fd;
 }
 
-// "7667, 7668": the overlay ports, once for each WAN port that is none of `but`. Returns how many
+// "7667,7668": the overlay ports of WAN ports that are none of `but`, each with the source ports
+// beside it: who saw a datagram from there must not get an answer either. Returns how many
 // characters.
-static size_t list_ports(const struct gateway_config *config, uint16_t but, char *text, size_t size)
+static size_t list_ports(
+	const struct gateway_config *config, uint16_t but, char text[static PORTS_BYTES])
 {
 	size_t at = 0;
 
@@ -85,9 +88,11 @@ static size_t list_ports(const struct gateway_config *config, uint16_t but, char
 	for (unsigned i = 0; i < config->dataplane.n_ports; i++) {
 		const struct config_port *port = &config->dataplane.ports[i];
 
-		if (port->role == CONFIG_ROLE_WAN && (but >> i & 1) == 0 && at < size)
-			at += snprintf(text + at, size - at, "%s%u", at > 0 ? ", " : "",
-				port->overlay_port);
+		for (unsigned k = 0; port->role == CONFIG_ROLE_WAN && k < port->source_ports; k++) {
+			if (k > 0 || (but >> i & 1) == 0)
+				at += snprintf(text + at, PORTS_BYTES - at, "%s%u",
+					at > 0 ? "," : "", port->overlay_port + k);
+		}
 	}
 	return at;
 }
@@ -100,12 +105,12 @@ static size_t list_ports(const struct gateway_config *config, uint16_t but, char
 // the raw offsets are the protocol and port of the datagram that it quotes.
 int silence_hold(const struct gateway_config *config, uint16_t by_socket)
 {
-	char table[TABLE_BYTES], ports[CONFIG_PORTS_MAX * 8], unserved[CONFIG_PORTS_MAX * 8];
-	char udp[CONFIG_PORTS_MAX * 8 + 64] = "", commands[2048];
+	char table[TABLE_BYTES], ports[PORTS_BYTES], unserved[PORTS_BYTES];
+	char udp[PORTS_BYTES + 64] = "", commands[4 * PORTS_BYTES + 2048];
 
-	if (list_ports(config, 0, ports, sizeof(ports)) == 0)
+	if (list_ports(config, 0, ports) == 0)
 		return 0;
-	if (list_ports(config, by_socket, unserved, sizeof(unserved)) > 0)
+	if (list_ports(config, by_socket, unserved) > 0)
 		snprintf(udp, sizeof(udp), "		udp dport { %s } counter drop\n", unserved);
 	table_name(config, table);
 	// One transaction: an old table of ours is replaced without a gap.
@@ -207,15 +212,19 @@ static void hold_table(struct control *c)
 // first dies, within a tick. The nft table covers the moment between.
 static void hold_sockets(struct control *c)
 {
+	int *fd = c->silence_fd;
+
 	for (unsigned i = 0; i < c->config->dataplane.n_ports; i++) {
 		const struct config_port *port = &c->config->dataplane.ports[i];
 
 		if (port->role != CONFIG_ROLE_WAN)
 			continue;
-		if (c->silence_fd[2 * i] < 0)
-			c->silence_fd[2 * i] = hold_port(port->overlay_port, AF_INET);
-		if (c->silence_fd[2 * i + 1] < 0)
-			c->silence_fd[2 * i + 1] = hold_port(port->overlay_port, AF_INET6);
+		for (unsigned k = 0; k < port->source_ports; k++, fd += 2) {
+			if (fd[0] < 0)
+				fd[0] = hold_port(port->overlay_port + k, AF_INET);
+			if (fd[1] < 0)
+				fd[1] = hold_port(port->overlay_port + k, AF_INET6);
+		}
 	}
 }
 

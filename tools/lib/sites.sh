@@ -59,7 +59,7 @@ site_config() {
 		identity:
 		  passphrase_file: $dir/passphrase
 		dataplane:
-		  workers: [${SITE_CPU[$1]}]
+		  workers: [${SITE_WORKERS:-${SITE_CPU[$1]}}]
 		  main_cpu: ${SITE_CPU[$1]}
 		  polling: ${SITE_POLLING:-adaptive}
 		ports:

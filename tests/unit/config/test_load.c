@@ -202,6 +202,7 @@ static void ports_keep_their_order_and_their_keys(void **)
 	assert_int_equal(p[4].kind, CONFIG_KIND_UDP);
 	assert_int_equal(p[4].n_queues, 2);
 	assert_int_equal(p[4].overlay_port, 7667);
+	assert_int_equal(p[2].source_ports, 1);
 	assert_ptr_equal(config_port_by_name(&c->dataplane, "w1"), &p[3]);
 	assert_null(config_port_by_name(&c->dataplane, "w3"));
 	config_free_gateway(c);

@@ -323,6 +323,27 @@ static const struct refusal refusals[] = {
 		"ports:\n" PORTS "  - {name: w, role: wan, kind: af_xdp, interface: eth0, "
 		"addresses: [192.0.2.2/24]}\n",
 		4, 57, "ports[2].addresses has no meaning here", "the kernel has"},
+	{"source ports on a LAN port are refused", GATEWAY,
+		"ports:\n" WAN0
+		"  - {name: lan0, role: lan, kind: af_xdp, interface: eth1, source_ports: 2}\n"
+		"  - {name: lan1, role: lan, kind: tap, interface: tap0}\n",
+		3, 74, "ports[1].source_ports has no meaning here", "WAN ports"},
+	{"source ports on a socket are refused", GATEWAY,
+		"ports:\n" PORTS
+		"  - {name: w, role: wan, kind: udp, interface: eth0, source_ports: 2}\n",
+		4, 68, "ports[2].source_ports has no meaning here", "from its own port alone"},
+	{"more than sixteen source ports are refused", GATEWAY,
+		"ports:\n" PORTS
+		"  - {name: w, role: wan, kind: af_xdp, interface: eth0, source_ports: 17}\n",
+		4, 71, "ports[2].source_ports is out of range: 17", "between 1 and 16"},
+	{"source ports beyond the last port are refused", GATEWAY,
+		"ports:\n" PORTS "  - {name: w, role: wan, kind: af_xdp, interface: eth0, "
+		"overlay_port: 65535, source_ports: 2}\n",
+		4, 92, "2 ports from 65535 on go beyond 65535", "fewer"},
+	{"source ports that differ are refused", GATEWAY,
+		"ports:\n" PORTS WAN0
+		"  - {name: w, role: wan, kind: af_xdp, interface: eth7, source_ports: 2}\n",
+		5, 6, "has source_ports 1, this one 2", "the same"},
 	{"an overlay port on a LAN port is refused", GATEWAY,
 		"ports:\n" WAN0
 		"  - {name: lan0, role: lan, kind: af_xdp, interface: eth1, overlay_port: 5}\n"

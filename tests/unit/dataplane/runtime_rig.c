@@ -82,14 +82,22 @@ static uint16_t fifo_rx(struct port *p, uint16_t, struct rte_mbuf **m, uint16_t 
 	return n;
 }
 
+static bool lost(const struct rt_rig *r, const struct rte_mbuf *m)
+{
+	uint16_t be_sport;
+
+	memcpy(&be_sport, rte_pktmbuf_mtod_offset(m, const uint8_t *, 34), sizeof(be_sport));
+	return (r->cut_above != 0 && m->pkt_len > r->cut_above + 14u) ||
+	       (r->one_port && be_sport != rte_cpu_to_be_16(PKT_UDP_PORT));
+}
+
 static uint16_t fifo_tx(struct port *p, uint16_t, struct rte_mbuf **m, uint16_t n)
 {
 	struct rt_rig *r = p->ctx;
 	struct rt_fifo *f = &r->out[p->idx];
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (f->n == RT_FIFO || (p->idx == RT_WAN && r->cut_above != 0 &&
-					       m[i]->pkt_len > r->cut_above + 14u))
+		if (f->n == RT_FIFO || (p->idx == RT_WAN && lost(r, m[i])))
 			rte_pktmbuf_free(m[i]);
 		else
 			f->m[f->n++] = m[i];

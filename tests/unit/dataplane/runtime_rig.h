@@ -32,6 +32,7 @@ struct rt_rig {
 	struct config_port ports[2];
 	struct rt_fifo in[2], out[2];
 	uint16_t cut_above; // IP packets above this many bytes are lost on the way out; 0 none
+	bool one_port;      // what leaves from another than the overlay port is lost on the way
 	uint8_t id;         // last byte of its addresses: 192.0.2.<id>
 	// control's ends
 	struct sealed_ring ctl[WORKERS_MAX][RING_KINDS];

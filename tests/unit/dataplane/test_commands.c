@@ -129,7 +129,7 @@ static const struct refusal refusals[] = {
 	{"an MTU below the base is refused", CMD_PATH, sizeof(struct cmd_path), good_path,
 		AT(path.path.mtu) + 1, 1279 >> 8, -EMSGSIZE},
 	{"reserved bytes of a path are refused", CMD_PATH, sizeof(struct cmd_path), good_path,
-		AT(path.path.reserved) + 11, 1, -EINVAL},
+		AT(path.path.reserved) + 9, 1, -EINVAL},
 	{"an epoch that does not exist cannot be switched to", CMD_TX_SWITCH,
 		sizeof(struct cmd_epoch), good_path, AT(epoch.rx_key_id), 9, -EINVAL},
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A path over time: two data-planes in virtual time, joined by a wire that the test may cut.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -295,6 +296,139 @@ static void all_workers_learn_of_mtu_and_path(void **)
 	tear_down(NULL);
 }
 
+// ---- source ports
+
+// a has three workers and so many source ports to b; b knows it of a, or not.
+static void begin_ports(uint8_t n_sports, uint8_t n_dports)
+{
+	struct cmd to_b = {.path = {.path = {0}}}, to_a = to_b;
+
+	begin(3, 3);
+	to_b.path.path = rt_rig_path(a, b);
+	to_b.path.path.n_sports = n_sports;
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(rt_rig_do(a, w, &to_b, CMD_PATH, sizeof(to_b.path)), 0);
+	to_a.path.path = rt_rig_path(b, a);
+	to_a.path.path.n_dports = n_dports;
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(rt_rig_do(b, w, &to_a, CMD_PATH, sizeof(to_a.path)), 0);
+}
+
+// Where the frames of one of a's workers come from, above the overlay port.
+static unsigned port_of(unsigned worker)
+{
+	uint16_t be_sport;
+
+	memcpy(&be_sport, session(a, worker)->path.header + 34, sizeof(be_sport));
+	return rte_be_to_cpu_16(be_sport) - PKT_UDP_PORT;
+}
+
+static void assert_ports(unsigned first, unsigned second, unsigned third)
+{
+	assert_int_equal(port_of(0), first);
+	assert_int_equal(port_of(1), second);
+	assert_int_equal(port_of(2), third);
+}
+
+static void where_one_port_is_agreed_nothing_is_tried(void **)
+{
+	uint64_t before;
+
+	for (unsigned n = 0; n < 2; n++) {
+		begin_ports(n, 4);
+		rt_rig_pass(a, b, 5 * RT_S);
+		before = packets_out(a);
+		rt_rig_pass(a, b, 9 * RT_S);
+		assert_int_equal(packets_out(a), before);
+		assert_ports(0, 0, 0);
+		tear_down(NULL);
+	}
+}
+
+static void a_port_that_does_not_get_through_is_not_used(void **)
+{
+	begin_ports(4, 4);
+	a->one_port = true;
+	for (unsigned i = 0; i < 100; i++) {
+		rt_rig_pass(a, b, 100 * RT_MS);
+		assert_ports(0, 0, 0);
+	}
+	assert_in_range(packets_out(a), 1, 30);
+	tear_down(NULL);
+}
+
+static void a_port_is_used_once_it_got_through_and_moves_no_path(void **)
+{
+	uint64_t answers;
+
+	begin_ports(2, 2);
+	assert_ports(0, 0, 0);
+	rt_rig_pass(a, b, RT_S);
+	assert_ports(0, 1, 0); // lane 3 has the first again
+	rt_rig_pass(a, b, 4 * RT_S);
+	answers = packets_out(b);
+	rt_rig_pass(a, b, 10 * RT_S);
+	assert_int_equal(packets_out(b), answers); // no challenges of its own
+	assert_false(rt_rig_event(b, 0, EV_PATH, NULL));
+	assert_int_equal(session(b, 1)->path.desc.be_dport, rte_cpu_to_be_16(PKT_UDP_PORT));
+	tear_down(NULL);
+}
+
+static void a_port_that_no_longer_gets_through_is_given_up(void **)
+{
+	begin_ports(4, 4);
+	rt_rig_pass(a, b, RT_S);
+	assert_ports(0, 1, 2);
+	a->one_port = true;
+	rt_rig_pass(a, b, 65 * RT_S);
+	assert_ports(0, 0, 0);
+	assert_false(rt_rig_event(a, 0, EV_PATH_DEAD, NULL));
+	a->one_port = false;
+	rt_rig_pass(a, b, 180 * RT_S);
+	assert_ports(0, 1, 2);
+	tear_down(NULL);
+}
+
+static void who_moves_sends_from_one_port_until_the_others_are_proven(void **)
+{
+	struct cmd c = {.path = {.path = {0}}};
+
+	begin_ports(4, 4);
+	rt_rig_pass(a, b, RT_S);
+	c.path.path = rt_rig_path(a, b);
+	c.path.path.src_ip[3] = 77;
+	c.path.path.n_sports = 4;
+	for (unsigned w = 0; w < 3; w++)
+		assert_int_equal(rt_rig_do(a, w, &c, CMD_PATH, sizeof(c.path)), 0);
+	assert_ports(0, 0, 0);
+	rt_rig_pass(a, b, 20 * RT_S);
+	assert_int_equal(session(b, 0)->path.desc.dst_ip[3], 77);
+	rt_rig_pass(a, b, 180 * RT_S);
+	assert_ports(0, 1, 2);
+	tear_down(NULL);
+}
+
+static void ports_that_cannot_be_are_refused(void **)
+{
+	struct cmd c = {.path = {.path = {0}}};
+
+	begin(1, 1);
+	c.path.path = rt_rig_path(a, b);
+	c.path.path.n_sports = PKT_SOURCE_PORTS_MAX + 1;
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), -EINVAL);
+	c.path.path.n_sports = 1;
+	c.path.path.n_dports = PKT_SOURCE_PORTS_MAX + 1;
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), -EINVAL);
+	c.path.path.n_dports = 1;
+	c.path.path.be_sport = rte_cpu_to_be_16(65535);
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), 0);
+	c.path.path.n_sports = 2;
+	assert_int_equal(rt_rig_do(a, 0, &c, CMD_PATH, sizeof(c.path)), -EINVAL);
+	tear_down(NULL);
+}
+
+// ---- epochs
+
 // b, the server, sends one frame under this epoch; its control has switched all workers.
 static void b_speaks_under(uint32_t key_id)
 {
@@ -423,6 +557,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_quota_that_is_met_is_told_once_a_minute, set_up, tear_down),
 		cmocka_unit_test(all_workers_learn_of_mtu_and_path),
+		cmocka_unit_test(where_one_port_is_agreed_nothing_is_tried),
+		cmocka_unit_test(a_port_that_does_not_get_through_is_not_used),
+		cmocka_unit_test(ports_that_cannot_be_are_refused),
+		cmocka_unit_test(a_port_is_used_once_it_got_through_and_moves_no_path),
+		cmocka_unit_test(a_port_that_no_longer_gets_through_is_given_up),
+		cmocka_unit_test(who_moves_sends_from_one_port_until_the_others_are_proven),
 		cmocka_unit_test(a_client_without_control_follows_its_server_on_all_workers),
 		cmocka_unit_test(a_server_switches_at_its_controls_word_alone),
 		cmocka_unit_test_setup_teardown(

@@ -64,6 +64,43 @@ static void fix_ipv4(uint8_t *frame)
 	ip->hdr_checksum = ~rte_raw_cksum(ip, (ip->version_ihl & 15) * 4);
 }
 
+// Is lane `lane` expected from `sport` at the path's far end, or from another address?
+static bool lane_port(
+	const struct path_desc *d, unsigned n_dports, uint16_t sport, unsigned lane, bool elsewhere)
+{
+	struct path_desc desc = *d;
+	struct outer_path path;
+	uint8_t ip[16];
+
+	desc.n_dports = n_dports;
+	assert_int_equal(outer_path_build(&desc, &path), 0);
+	memcpy(ip, d->dst_ip, sizeof(ip));
+	ip[d->family == 4 ? 3 : 15] ^= elsewhere;
+	return outer_is_lane_port(&path,
+		outer_source_number(d->family, ip, rte_cpu_to_be_16(sport), d->port_idx),
+		rte_cpu_to_be_16(sport), lane);
+}
+
+static void only_a_lanes_own_source_port_is_no_move(void **)
+{
+	const struct path_desc *families[] = {&v4, &v6};
+
+	for (unsigned k = 0; k < 2; k++) {
+		const struct path_desc *d = families[k];
+
+		assert_false(lane_port(d, 0, 7669, 2, false)); // the peer said nothing
+		assert_false(lane_port(d, 1, 7669, 2, false));
+		assert_false(lane_port(d, 4, 7669, 2, true));  // another address
+		assert_false(lane_port(d, 4, 7669, 1, false)); // lane 1 has one port only
+		assert_false(lane_port(d, 4, 7670, 2, false)); // another lane's
+		assert_false(lane_port(d, 4, 7667, 2, false));
+		assert_false(lane_port(d, 4, 7672, 5, false)); // lane 5 begins anew
+		assert_true(lane_port(d, 4, 7669, 2, false));
+		assert_true(lane_port(d, 4, 7671, 4, false));
+		assert_true(lane_port(d, 4, 7669, 6, false));
+	}
+}
+
 static void every_length_that_lies_is_refused(void **)
 {
 	const struct path_desc *families[] = {&v4, &v6};
@@ -244,6 +281,7 @@ int main(void)
 		cmocka_unit_test(every_length_that_lies_is_refused),
 		cmocka_unit_test(what_is_no_whole_datagram_is_refused_with_its_reason),
 		cmocka_unit_test(paths_that_cannot_be_are_refused),
+		cmocka_unit_test(only_a_lanes_own_source_port_is_no_move),
 		cmocka_unit_test(ip_options_are_skipped),
 		cmocka_unit_test(what_is_written_is_what_is_read),
 		cmocka_unit_test(ipv4_goes_out_unfragmentable_with_a_right_header_checksum),

@@ -360,6 +360,9 @@ static void key_ids_nonces_and_caps(void **)
 	assert_int_equal(pkt_caps_lanes(PKT_CAP_CHACHA), 1);
 	assert_int_equal(pkt_caps_lanes(15 << PKT_CAP_LANES_SHIFT), 16);
 	assert_int_equal(pkt_caps_lanes(255 << PKT_CAP_LANES_SHIFT), PKT_LANE_MAX);
+	assert_int_equal(pkt_caps_ports(15 << PKT_CAP_PORTS_SHIFT), 1); // never announced
+	assert_int_equal(pkt_caps_ports(PKT_CAP_PORTS), 1);
+	assert_int_equal(pkt_caps_ports(PKT_CAP_PORTS | PKT_CAP_PORTS_MASK), PKT_SOURCE_PORTS_MAX);
 }
 
 // ---- drop reasons
