@@ -19,7 +19,7 @@
 #include "wire/drop.h"
 #include "wire/packet.h"
 
-#define CHALLENGES_MAX 4
+#define CHALLENGES_MAX 5
 #define AMPLIFICATION  3 // bytes to an unvalidated address, for each received (PROTOCOL.md §9)
 #define PORTS_MISSED   3
 #define PORTS_REST     8
@@ -27,6 +27,8 @@
 
 struct challenge {
 	bool open;
+	bool asked; // by control, of several paths
+	bool late;  // another of them was faster: what comes from here is no news for a while
 	uint8_t tries;
 	uint8_t data[PKT_PATH_PAYLOAD_LEN];
 	uint64_t next_ns;
@@ -284,7 +286,7 @@ static void challenge_send(struct worker_rt *rt, uint32_t slot, struct challenge
 
 // Somebody who copies our peer's packets from elsewhere gets challenges, never the traffic.
 static void challenge_open(struct worker_rt *rt, uint32_t slot, struct keep *k,
-	const struct path_desc *from, uint64_t rx_bytes)
+	const struct path_desc *from, uint64_t rx_bytes, bool asked)
 {
 	struct challenge *c = challenge_find(k, from);
 	struct path_desc desc = *from;
@@ -305,6 +307,7 @@ static void challenge_open(struct worker_rt *rt, uint32_t slot, struct keep *k,
 		getrandom(c->data, sizeof(c->data), GRND_NONBLOCK) != sizeof(c->data))
 		return;
 	c->open = true;
+	c->asked = asked;
 	c->rx_bytes = rx_bytes;
 	challenge_send(rt, slot, c);
 }
@@ -330,11 +333,26 @@ static struct challenge *challenge_answered(struct keep *k, const struct note *n
 	for (unsigned i = 0; i < CHALLENGES_MAX; i++) {
 		struct challenge *c = &k->challenge[i];
 
-		if (c->open && note->bytes == sizeof(c->data) &&
+		if (c->open && !c->late && note->bytes == sizeof(c->data) &&
 			memcmp(c->data, note->payload, sizeof(c->data)) == 0)
 			return c;
 	}
 	return NULL;
+}
+
+// Of several paths that work the fastest serves: the others' answers change nothing, nor do they
+// show that the peer has moved there.
+static void challenges_late(struct worker_rt *rt, struct keep *k)
+{
+	for (unsigned i = 0; i < CHALLENGES_MAX; i++) {
+		struct challenge *c = &k->challenge[i];
+
+		if (!c->open || !c->asked)
+			continue;
+		c->late = true;
+		c->tries = CHALLENGE_TRIES;
+		c->next_ns = rt->w.now_ns + CHALLENGE_TRIES * CHALLENGE_RETRY_NS;
+	}
 }
 
 static void on_response(struct worker_rt *rt, struct keep *k, const struct note *note)
@@ -351,6 +369,10 @@ static void on_response(struct worker_rt *rt, struct keep *k, const struct note 
 		return;
 	}
 	c->open = false;
+	if (c->asked)
+		challenges_late(rt, k);
+	if (s->path.header_bytes != 0 && same_remote(&s->path.desc, &c->path.desc))
+		return;
 	tell_note.path = c->path.desc;
 	tell_note.path.n_sports = s->path.desc.n_sports;
 	tell_note.path.n_dports = s->path.desc.n_dports;
@@ -441,7 +463,7 @@ static void take_note(struct worker_rt *rt, const struct note *note)
 	switch (note->kind) {
 	case NOTE_SOURCE:
 		if (k != NULL)
-			challenge_open(rt, note->slot, k, &note->path, note->wire_bytes);
+			challenge_open(rt, note->slot, k, &note->path, note->wire_bytes, false);
 		break;
 	case NOTE_BLOCK:
 		if (k != NULL)
@@ -563,8 +585,8 @@ int keeper_path_try(struct worker_rt *rt, const struct cmd_path *c)
 	if (s == NULL)
 		return -ENOENT;
 	// An M2 or M3 came from there, which pays for all tries.
-	if (k != NULL && !same_remote(&s->path.desc, &c->path))
-		challenge_open(rt, c->head.session, k, &c->path, CHALLENGE_IP);
+	if (k != NULL)
+		challenge_open(rt, c->head.session, k, &c->path, CHALLENGE_IP, true);
 	return 0;
 }
 

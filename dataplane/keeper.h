@@ -36,8 +36,9 @@ void keeper_session_gone(struct worker_rt *rt, uint32_t slot);
 // one the home worker starts from the base and searches up to what control says it could be.
 int keeper_path_set(struct worker_rt *rt, const struct cmd_path *c);
 
-// Every worker: a handshake came about by way of another path than the session's. The home worker
-// challenges it; only the answer moves the session. errors: -ENOENT no session.
+// Every worker: a handshake came about by way of this path, too. The home worker challenges those
+// that are tried; the first that answers is used, and without an answer the session stays where it
+// is. errors: -ENOENT no session.
 int keeper_path_try(struct worker_rt *rt, const struct cmd_path *c);
 
 // Do what is due. Call it every KEEPER_TICK_NS.

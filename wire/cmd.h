@@ -65,8 +65,8 @@ enum cmd_op {
 	CMD_PATH = 7,        // to every worker: the current path
 	CMD_DEADLINE = 8,    // to every worker: a new deadline for an epoch
 	CMD_DUMP = 9, // to every worker: answer with EV_SESSION for each home session, then EV_ACK
-	CMD_PATH_TRY = 10, // to every worker: a handshake came about by way of this path; take it
-			   // for the session's if it answers a challenge
+	CMD_PATH_TRY = 10, // to every worker: a handshake came about by way of this path; of those
+			   // tried the first that answers a challenge is the session's
 	CMD_OP_MAX = 11,
 };
 

@@ -99,8 +99,9 @@ struct peer_ops {
 	void (*retire)(void *ctx, struct peer *p, uint32_t rx_key_id); // peer_retired() answers
 	// Use this path from now on; NULL: none.
 	void (*path)(void *ctx, struct peer *p, const struct config_endpoint *to);
-	// A handshake came about by way of `to`, while the path seems good: ask there whether it is
-	// the peer that answers; peer_path_moved() if so.
+	// A handshake came about by way of `to`, or it is the path and the next ones are such: ask
+	// there whether it is the peer that answers. The first that does is the path;
+	// peer_path_moved() if that is another.
 	void (*path_try)(void *ctx, struct peer *p, const struct config_endpoint *to);
 	// Pair keys have changed: live tags must follow.
 	void (*tags)(void *ctx, struct peer *p);

@@ -36,7 +36,8 @@ bool path_source(struct peer_sources *s, const struct config_endpoint *at);
 // Keys were agreed by way of these addresses, of which somebody beside the path may have added
 // some. Without a good path (anew: whatever it is) one of them serves; call it before the switch.
 void path_settle(struct peer *p, const struct peer_sources *s, bool anew);
-// After the switch: have the others proven, which takes the new keys.
+// After the switch, as it takes the new keys: where there are others than the path have all of them
+// asked, of which the first that answers is used.
 void path_prove(struct peer *p, const struct peer_sources *s);
 // A round: to the path while it is good, else to every candidate.
 void path_send(

@@ -79,9 +79,16 @@ void path_settle(struct peer *p, const struct peer_sources *s, bool anew)
 
 void path_prove(struct peer *p, const struct peer_sources *s)
 {
+	bool asked = false;
+
 	for (unsigned i = 0; i < s->n; i++) {
-		if (!endpoint_equal(&s->at[i], &p->path))
-			p->ops->path_try(p->ctx, p, &s->at[i]);
+		if (endpoint_equal(&s->at[i], &p->path))
+			continue;
+		// The path first: while it answers, another that works as well does not take over.
+		if (!asked)
+			p->ops->path_try(p->ctx, p, &p->path);
+		asked = true;
+		p->ops->path_try(p->ctx, p, &s->at[i]);
 	}
 }
 

@@ -148,6 +148,8 @@ static void op_path_try(void *ctx, struct peer *p, const struct config_endpoint 
 {
 	struct sim_side *side = ctx;
 
+	if (side->tried.port == 0)
+		side->tried_first = *to;
 	side->tried = *to;
 }
 

@@ -48,7 +48,7 @@ struct sim_side {
 	uint16_t close_reason;
 	uint64_t ts;
 	struct config_endpoint path;
-	struct config_endpoint tried; // the last that it wanted proven
+	struct config_endpoint tried_first, tried; // the first and the last that it wanted proven
 };
 
 struct sim {

@@ -766,6 +766,28 @@ static void address_that_is_told_no_more_is_doubted(void **state)
 	sim_fini(&world);
 }
 
+static bool come_by_two_ways(
+	struct sim *s, unsigned from, const struct config_endpoint *to, uint8_t *data, size_t len)
+{
+	struct config_endpoint second = stranger(20 + from);
+
+	sim_inject(s, 1 - from, &second, data, len);
+	return true;
+}
+
+// Of two addresses that both work neither is to win only because the other is the path already.
+static void path_is_asked_as_well_when_another_is(void **state)
+{
+	sim_init(&world, 49);
+	world.filter = come_by_two_ways;
+	sim_introduce(&world);
+	assert_true(sim_run_until_up(&world, 2000000) != UINT64_MAX);
+	sim_run(&world, 100000);
+	assert_true(endpoint_equal(&world.side[1].tried_first, &world.side[1].path));
+	assert_false(endpoint_equal(&world.side[1].tried, &world.side[1].path));
+	sim_fini(&world);
+}
+
 static void handshake_on_the_path_asks_for_no_other(void **state)
 {
 	sim_init(&world, 47);
@@ -824,6 +846,7 @@ int main(void)
 		cmocka_unit_test(two_who_are_copied_meet_all_the_same),
 		cmocka_unit_test(server_that_forgot_is_not_waited_for),
 		cmocka_unit_test(address_that_is_told_no_more_is_doubted),
+		cmocka_unit_test(path_is_asked_as_well_when_another_is),
 		cmocka_unit_test(handshake_on_the_path_asks_for_no_other),
 		cmocka_unit_test(server_asks_when_the_client_forgets),
 	};

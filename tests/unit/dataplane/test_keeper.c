@@ -214,6 +214,23 @@ static void a_path_by_which_keys_came_about_is_used_once_it_answers(void **)
 	tear_down(NULL);
 }
 
+// Two addresses of the peer that both get through: the one that answers first serves, and the
+// other, whose answer comes later, does not take its place.
+static void of_several_paths_that_answer_the_first_is_used(void **)
+{
+	rt_rig_pass(a, b, RT_S);
+	try_path(2); // the session's own
+	try_path(77);
+	rt_rig_pass(a, b, RT_S);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 2);
+	assert_int_equal(session(a, 0)->path.mtu, 1500); // nor was it measured again
+	assert_false(rt_rig_event(a, 0, EV_PATH, NULL));
+	try_path(77);
+	try_path(88);
+	rt_rig_pass(a, b, RT_S);
+	assert_int_equal(session(a, 0)->path.desc.dst_ip[3], 77);
+}
+
 // Somebody beside the path copies the answer and is faster; the true one is then a replay.
 static void an_answer_proves_the_path_of_its_question(void **)
 {
@@ -546,6 +563,8 @@ int main(void)
 			copies_from_silent_strangers_do_not_keep_a_peer_from_moving, set_up,
 			tear_down),
 		cmocka_unit_test(a_path_by_which_keys_came_about_is_used_once_it_answers),
+		cmocka_unit_test_setup_teardown(
+			of_several_paths_that_answer_the_first_is_used, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_answer_proves_the_path_of_its_question, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
