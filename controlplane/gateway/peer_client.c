@@ -10,6 +10,7 @@
 #define CALM_US        1000000ull // after a switch, late PUNCHes of the same burst mean nothing
 #define STUCK_US       1000000ull // a server that still asks has forgotten what it had of us
 #define RETRY_EVERY_US 1000000ull
+#define M3_UNPROVEN    3 // copies to a source of M2 that only a copy of it may have (PROTOCOL.md §9)
 
 // Gaps between copies on a known path; the last one leads to a fresh message.
 static const uint32_t m1_gap_ms[] = {250, 250, 500, 1000, 2000, 1000};
@@ -214,14 +215,18 @@ static void send_m3(struct peer *p, const struct peer_now *now)
 {
 	struct peer_client *c = &p->client;
 	unsigned last = sizeof(m3_gap_ms) / sizeof(m3_gap_ms[0]) - 1;
-
-	struct peer_sources to = c->m2_from;
+	bool path_good = p->has_path && !p->path_suspect;
 
 	// Somebody beside the path may have been faster with a copy of M2.
-	if (p->has_path && !p->path_suspect)
-		path_source(&to, &p->path);
-	for (unsigned i = 0; i < to.n; i++)
-		send_m3_to(p, &to.at[i]);
+	if (path_good)
+		send_m3_to(p, &p->path);
+	for (unsigned i = 0; i < c->m2_from.n; i++) {
+		const struct config_endpoint *to = &c->m2_from.at[i];
+
+		if (!(path_good && endpoint_equal(to, &p->path)) &&
+			(c->n_sent < M3_UNPROVEN || path_is_told(p, to)))
+			send_m3_to(p, to);
+	}
 	c->next_us = now->mono_us + m3_gap_ms[c->n_sent < last ? c->n_sent : last] * 1000ull;
 	c->n_sent++;
 }

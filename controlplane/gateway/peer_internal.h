@@ -31,6 +31,8 @@ void peer_forget_list(struct peer *p);
 // peer_path.c
 void path_learn(struct peer *p, const struct config_endpoint *at);
 void path_use(struct peer *p, const struct config_endpoint *to);
+// An address that the peer itself named, or the configuration.
+bool path_is_told(const struct peer *p, const struct config_endpoint *at);
 // Remember a source; false when there are too many.
 bool path_source(struct peer_sources *s, const struct config_endpoint *at);
 // Keys were agreed by way of these addresses, of which somebody beside the path may have added

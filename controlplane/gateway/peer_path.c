@@ -61,6 +61,13 @@ bool path_source(struct peer_sources *s, const struct config_endpoint *at)
 	return true;
 }
 
+bool path_is_told(const struct peer *p, const struct config_endpoint *at)
+{
+	int i = find_candidate(p, at);
+
+	return i >= 0 && p->candidate[i].kind != 0;
+}
+
 // One that the peer itself told rather than whoever was first.
 void path_settle(struct peer *p, const struct peer_sources *s, bool anew)
 {
@@ -69,9 +76,7 @@ void path_settle(struct peer *p, const struct peer_sources *s, bool anew)
 	if (p->has_path && !p->path_suspect && !anew)
 		return;
 	for (unsigned i = s->n; i-- > 0;) {
-		int told = find_candidate(p, &s->at[i]);
-
-		if (told >= 0 && p->candidate[told].kind != 0)
+		if (path_is_told(p, &s->at[i]))
 			to = &s->at[i];
 	}
 	path_use(p, to);

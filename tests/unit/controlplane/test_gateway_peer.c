@@ -766,6 +766,36 @@ static void address_that_is_told_no_more_is_doubted(void **state)
 	sim_fini(&world);
 }
 
+static unsigned n_m2, m3_to[8];
+
+static bool copy_m2_from_eight(
+	struct sim *s, unsigned from, const struct config_endpoint *to, uint8_t *data, size_t len)
+{
+	n_m2 += data[0] == PKT_TYPE_M2;
+	for (unsigned i = 0; i < 8; i++) {
+		struct config_endpoint copier = stranger(i);
+
+		if (data[0] == PKT_TYPE_M2)
+			sim_inject(s, 0, &copier, data, len);
+		m3_to[i] += data[0] == PKT_TYPE_M3 && endpoint_equal(to, &copier);
+	}
+	return data[0] == PKT_TYPE_M1;
+}
+
+// Whoever copies an M2 makes its source up.
+static void source_of_an_m2_gets_three_m3_at_most(void **state)
+{
+	n_m2 = 0;
+	memset(m3_to, 0, sizeof(m3_to));
+	sim_init(&world, 50);
+	world.filter = copy_m2_from_eight;
+	sim_introduce(&world);
+	sim_run(&world, 4500000);
+	for (unsigned i = 0; i < 8; i++)
+		assert_in_range(m3_to[i], 1, 3 * n_m2);
+	sim_fini(&world);
+}
+
 static bool come_by_two_ways(
 	struct sim *s, unsigned from, const struct config_endpoint *to, uint8_t *data, size_t len)
 {
@@ -846,6 +876,7 @@ int main(void)
 		cmocka_unit_test(two_who_are_copied_meet_all_the_same),
 		cmocka_unit_test(server_that_forgot_is_not_waited_for),
 		cmocka_unit_test(address_that_is_told_no_more_is_doubted),
+		cmocka_unit_test(source_of_an_m2_gets_three_m3_at_most),
 		cmocka_unit_test(path_is_asked_as_well_when_another_is),
 		cmocka_unit_test(handshake_on_the_path_asks_for_no_other),
 		cmocka_unit_test(server_asks_when_the_client_forgets),
