@@ -80,6 +80,7 @@ account_of() {
 			cable_to_a: (("sent" | grown) - ("a_took" | grown) - ("a_ring_full" | grown)),
 			in_a: (("a_took" | grown) - ("a_gave" | grown)),
 			cable_packets: (("a_packets" | grown) - ("b_packets" | grown) - ("b_ring_full" | grown)),
+			packed: (if ("b_ring_full" | grown) == 0 then ("a_gave" | grown) - ("b_took" | grown) else 0 end),
 			in_b: (("b_took" | grown) - ("b_gave" | grown)),
 			cable_to_b: (("b_gave" | grown) - ("arrived" | grown))},
 		waited_ms: {a: ("wait_a" | grown), b: ("wait_b" | grown)}}'
@@ -97,7 +98,8 @@ load_add() {
 
 # row_lossless true|false FIGURE BEFORE AFTER: the verdict of a row whose load ($load) must arrive whole, once;
 # true or false says whether its other goals are met. What a queue of the kernel refused while a gateway's
-# worker or a host waited for a processor is the machine's loss, not ours: then the row shows nothing.
+# worker or a host waited for a processor is the machine's loss, not ours: if that is all of it, the row shows
+# nothing.
 row_lossless() {
 	local account verdict=$1 figure
 	account=$(account_of "$3" "$4")
@@ -105,9 +107,11 @@ row_lossless() {
 	jq -e '.end_seen and .duplicates == 0' <<<"$load" >/dev/null || row_result false "$figure"
 	jq -e '.lost == 0' <<<"$load" >/dev/null && row_result "$verdict" "$figure"
 	jq . <<<"$account"
-	jq -e --argjson gap "$(jq .max_gap_ms <<<"$load")" '
-		([.ours[] | numbers] | all(. == 0)) and (.machine.a_ring_full == 0 or .waited_ms.a * 2 >= $gap) and
+	jq -e --argjson gap "$(jq .max_gap_ms <<<"$load")" --argjson lost "$(jq .lost <<<"$load")" '
+		([.ours[] | numbers] | all(. == 0)) and
+		(.machine.b_ring_full_packets > 0 or .machine.host_queue + .machine.a_ring_full + .machine.host_socket_full >= $lost) and
+		(.machine.a_ring_full == 0 or .waited_ms.a * 2 >= $gap) and
 		(.machine.b_ring_full_packets == 0 or .waited_ms.b * 2 >= $gap)' <<<"$account" >/dev/null &&
 		[ "$verdict" = true ] && verdict=unshown || verdict=false
-	row_result $verdict "$figure; $(jq -r '"full queues of the kernel: \(.machine.host_queue) at host A, \(.machine.a_ring_full) before gateway A (its worker waited \(.waited_ms.a) ms for a CPU), \(.machine.b_ring_full_packets) packets before gateway B (\(.waited_ms.b) ms), \(.machine.host_socket_full) at host B; inside gateways \(.ours.in_a + .ours.in_b), cables \(.ours.cable_to_a + .ours.cable_packets + .ours.cable_to_b)"' <<<"$account")"
+	row_result $verdict "$figure; $(jq -r '"full queues of the kernel: \(.machine.host_queue) at host A, \(.machine.a_ring_full) before gateway A (its worker waited \(.waited_ms.a) ms for a CPU), \(.machine.b_ring_full_packets) packets before gateway B (\(.waited_ms.b) ms), \(.machine.host_socket_full) at host B; inside gateways \(.ours.in_a + .ours.packed + .ours.in_b), cables \(.ours.cable_to_a + .ours.cable_packets + .ours.cable_to_b)"' <<<"$account")"
 }
