@@ -177,7 +177,7 @@ static void use_port(struct worker_rt *rt, const struct note *note)
 		return;
 	(void)session_port_set(&rt->w, note->slot, note->own);
 	desc = s->path.desc;
-	desc.be_sport = outer_lane_port(&desc, rt->w.id + 1);
+	outer_use_lane_port(&desc, rt->w.id + 1);
 	if (note->bytes > 0 && outer_path_build(&desc, &own) == 0)
 		(void)path_send(&rt->w, note->slot, &own, PKT_KIND_PATH_CHALLENGE, note->payload,
 			note->bytes, 0);

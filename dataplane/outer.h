@@ -72,12 +72,14 @@ bool outer_parse(
 // A number that differs for datagrams of different source addresses or ports: exact for IPv4.
 uint64_t outer_source_number(uint8_t family, const uint8_t *ip, uint16_t be_port, uint8_t port_idx);
 
-// The source port of our data lane on a path that has let it through.
-static inline uint16_t outer_lane_port(const struct path_desc *desc, uint8_t lane)
+// Describe the same path from the source port of our data lane, and from that one alone.
+static inline void outer_use_lane_port(struct path_desc *desc, uint8_t lane)
 {
 	unsigned n = desc->n_sports > 1 ? desc->n_sports : 1;
 
-	return rte_cpu_to_be_16(rte_be_to_cpu_16(desc->be_sport) + pkt_lane_port(lane, n));
+	desc->be_sport =
+		rte_cpu_to_be_16(rte_be_to_cpu_16(desc->be_sport) + pkt_lane_port(lane, n));
+	desc->n_sports = 1;
 }
 
 // Did a datagram of this source key come by the path in all but its source port, and is that the

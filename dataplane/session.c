@@ -492,11 +492,11 @@ int session_path_use(struct worker *w, uint32_t slot, const struct path_desc *d)
 		return -EINVAL;
 	own = s->own_port && session_path_is(s, d);
 	if (own)
-		mine.be_sport = outer_lane_port(d, w->id + 1);
+		outer_use_lane_port(&mine, w->id + 1);
 	err = outer_path_build(&mine, &s->path);
 	if (err < 0)
 		return err;
-	s->path.desc.be_sport = d->be_sport;
+	s->path.desc = *d;
 	s->own_port = own;
 	return 0;
 }

@@ -444,6 +444,22 @@ static void ports_that_cannot_be_are_refused(void **)
 	tear_down(NULL);
 }
 
+static void the_last_ports_of_all_may_be_used(void **)
+{
+	begin_ports(4, 4);
+	for (unsigned w = 0; w < 3; w++) {
+		struct cmd c = {.path = {.path = rt_rig_path(a, b)}};
+
+		c.path.path.be_sport = rte_cpu_to_be_16(65533);
+		c.path.path.n_sports = 3;
+		assert_int_equal(rt_rig_do(a, w, &c, CMD_PATH, sizeof(c.path)), 0);
+		assert_int_equal(session_port_set(&a->rt->worker[w]->w, 0, true), 0);
+		assert_int_equal(port_of(w), 65533 + w - PKT_UDP_PORT);
+		assert_int_equal(session(a, w)->path.desc.be_sport, rte_cpu_to_be_16(65533));
+	}
+	tear_down(NULL);
+}
+
 // ---- epochs
 
 // b, the server, sends one frame under this epoch; its control has switched all workers.
@@ -579,6 +595,7 @@ int main(void)
 		cmocka_unit_test(where_one_port_is_agreed_nothing_is_tried),
 		cmocka_unit_test(a_port_that_does_not_get_through_is_not_used),
 		cmocka_unit_test(ports_that_cannot_be_are_refused),
+		cmocka_unit_test(the_last_ports_of_all_may_be_used),
 		cmocka_unit_test(a_port_is_used_once_it_got_through_and_moves_no_path),
 		cmocka_unit_test(a_port_that_no_longer_gets_through_is_given_up),
 		cmocka_unit_test(who_moves_sends_from_one_port_until_the_others_are_proven),
