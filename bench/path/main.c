@@ -397,7 +397,7 @@ static void usage(void)
 	       "checked at the far end. Without options: every axis by itself, in two minutes.\n\n"
 	       "  --full             all sizes, flows, peers, addresses, ciphers, MTUs with each "
 	       "other\n"
-	       "  --sizes N,N,imix   frame sizes in bytes\n"
+	       "  --sizes N,N,imix   frame sizes in bytes, from 60 on\n"
 	       "  --flows N --peers N --macs N    one set-up instead of the usual ones\n"
 	       "  --mtu N            of the path (1500)\n"
 	       "  --burst N          frames that arrive together (64; 1: nothing can be packed)\n"
@@ -431,7 +431,7 @@ static bool sizes(const char *arg)
 		unsigned size = IMIX;
 
 		ok = opt.n_sizes < SIZES_MAX &&
-		     (strcmp(at, "imix") == 0 || number(at, 18, PKT_FRAME_MAX, &size));
+		     (strcmp(at, "imix") == 0 || number(at, 60, PKT_FRAME_MAX, &size));
 		if (ok)
 			opt.sizes[opt.n_sizes++] = size;
 	}
