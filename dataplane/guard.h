@@ -58,13 +58,16 @@ void guard_hear(struct guard_heard *heard, enum guard_kind kind, uint32_t now_s)
 bool guard_passes(const struct guard_rules *rules, const struct guard_heard *heard,
 	enum guard_kind kind, uint32_t now_s);
 
-// Whether guard_kind_of() could find something in an IP packet, of which `bytes` ≥ 20 are there.
+// Whether guard_kind_of() could find something in an IP packet, of which `bytes` ≥ 20 are there:
+// UDP to ports 67 and 68, or with a header of which they are no fixed part.
 static inline bool guard_suspect_ip4(const uint8_t *ip, unsigned bytes)
 {
-	if (ip[9] != 17)
+	bool fixed = ip[0] == 0x45 && bytes >= 24;
+
+	// The first look settles nearly all: where there are ports, it is a port above 255.
+	if (fixed && ip[22] != 0)
 		return false;
-	// Ports 67 and 68, or a header of which they are no fixed part.
-	return ip[0] != 0x45 || bytes < 24 || (ip[22] == 0 && (ip[23] == 67 || ip[23] == 68));
+	return ip[9] == 17 && (!fixed || ip[23] == 67 || ip[23] == 68);
 }
 
 // The same for what is behind up to two tags and not IP: it may be there behind something else.

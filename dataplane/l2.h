@@ -127,7 +127,7 @@ static inline bool l2_is_plain(const struct rte_mbuf *m, const uint8_t *data, ui
 	uint16_t be_type = get_le16(data + 12); // as it lies
 	unsigned bytes = m->data_len;
 
-	if (unlikely(m->nb_segs != 1 || bytes < 34 || bytes > PKT_FRAME_MAX || mbuf_is_super(m) ||
+	if (unlikely(m->nb_segs != 1 || bytes < 38 || bytes > PKT_FRAME_MAX || mbuf_is_super(m) ||
 		     (src & 1) != 0 || src == 0 || (dst & 0xf0ffffffffffull) == L2_LINK_LOCAL))
 		return false;
 	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {

@@ -112,6 +112,8 @@ struct run {
 	uint8_t segment;
 	enum drop_reason refused; // DROP_N: they may pass
 	bool cut;                 // off, to break a loop
+	bool open;                // neither refused nor cut
+	uint16_t domain;          // of untagged frames
 	unsigned frames;
 	uint64_t bytes;
 };
@@ -125,6 +127,8 @@ static void run_begin(const struct worker *w, const struct stream_inner *f, stru
 		r->refused = DROP_SEGMENT_DENIED;
 	r->cut = loop_any(&w->dp->loop) &&
 		 loop_cuts(&w->dp->loop, fdb_dst(FDB_PEER, f->slot), f->segment);
+	r->open = r->refused == DROP_N && !r->cut;
+	r->domain = segment_domain(&w->dp->segments.segment[f->segment], 0);
 }
 
 static void run_end(struct worker *w, const struct run *r)
@@ -143,7 +147,8 @@ static void run_end(struct worker *w, const struct run *r)
 	}
 }
 
-static void check_inner(
+// Any frame: tagged, for the guards, of a peer that may not send it, or broken.
+static __rte_noinline void check_any(
 	struct worker *w, const struct stream_inner *f, struct run *r, struct l2_batch *b)
 {
 	const struct segment *segment = &w->dp->segments.segment[f->segment];
@@ -165,6 +170,20 @@ static void check_inner(
 	r->bytes += f->m->data_len;
 	l2_add_to_lan(
 		b, f->m, f->segment, segment_domain(segment, h.vid), fdb_dst(FDB_PEER, f->slot));
+}
+
+static void check_inner(
+	struct worker *w, const struct stream_inner *f, struct run *r, struct l2_batch *b)
+{
+	uint8_t dscp;
+
+	if (unlikely(!r->open || !l2_is_plain(f->m, rte_pktmbuf_mtod(f->m, uint8_t *), &dscp))) {
+		check_any(w, f, r, b);
+		return;
+	}
+	r->frames++;
+	r->bytes += f->m->data_len;
+	l2_add_to_lan(b, f->m, f->segment, r->domain, fdb_dst(FDB_PEER, f->slot));
 }
 
 static void deliver(struct worker *w, struct stream_inners *in)
