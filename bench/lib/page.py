@@ -171,7 +171,7 @@ def path_section(data, where):
                      [number(seal["frames_per_packet"]), f"{seal['wire_bytes_per_inner_byte']:.3f}", f"{both['spread'] * 100:.0f} %"])
     text = f"""## One core, memory to memory
 
-The real pipeline from port to port, no NIC, AES-256-GCM, path MTU 1500, one flow, peer and MAC, bursts of 64; frames are checked
+The real pipeline from port to port, no NIC, AES-256-GCM, path MTU 1500, one flow, peer and MAC, bursts of 64; UDP over IPv4, checked
 at the far end. Million frames a second, in brackets the ratio to the AEAD alone at one call a frame.
 
 {table(["bytes", "AEAD alone", "seal", "open", "both", "seal Gb/s", "open Gb/s", "both Gb/s", "frames/packet", "wire/inner", "spread"], lines)}
@@ -306,7 +306,7 @@ def make(data, where):
     parts = ["""# Performance
 
 Made by `tools/bench page` from the results in this directory's `performance/`; nothing here is typed by hand. To measure all of it
-on another machine: `sudo tools/setup --bench && sudo tools/bench all` (a quarter of an hour, on a machine that does nothing else).
+on another machine: `sudo tools/setup --bench && sudo tools/bench all` (twenty minutes, on a machine that does nothing else).
 `tools/bench compare` tells two such runs apart.
 """, machine_section(data), goals_section(data)]
     if "path" in data:
