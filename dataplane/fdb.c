@@ -129,7 +129,8 @@ void fdb_lookup_batch(const struct fdb *f, const fdb_key_t *keys, unsigned n, fd
 	for (unsigned i = 0; i < n; i++) {
 		const struct fdb_slot *s = fdb_table_find(&f->table, keys[i]);
 
-		dst[i] = s == NULL ? 0 : fdb_slot_dst(s) & ~FDB_STATIC;
+		// Nobody is 0, which is how a place looks until the writer fills it.
+		dst[i] = s == NULL || keys[i] == 0 ? 0 : fdb_slot_dst(s) & ~FDB_STATIC;
 	}
 }
 
