@@ -52,6 +52,7 @@ struct gw_peer {
 	uint64_t publish_after_us; // not before, so that two gateways do not chase each other
 	uint64_t renew_pause_us;   // what to wait when the present intent brings nothing either
 	uint64_t renew_at_us;      // 0: not waiting for a connection
+	uint64_t used_heed_us;     // heed a match with a served intent of the peer from then on
 	bool tags_dirty;           // the data-plane must hear of its pair keys
 	bool stale_intent;         // make a fresh one then
 	bool hub_says_gone;        // its intent was withdrawn, according to the hub

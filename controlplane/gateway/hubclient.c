@@ -19,6 +19,7 @@
 #define REPUBLISH_US      2000000ull
 #define RENEW_INTENT_US   120000000ull // no connection comes of a match: make a fresh intent
 #define RENEW_MAX_US      3600000000ull
+#define HEED_USED_US      60000000ull
 #define DAY_S             86400u
 
 static int op_next_ts(void *ctx, uint64_t *ret_ts)
@@ -238,7 +239,11 @@ static void take_match(struct control *c, const struct record_match *match)
 		return;
 	}
 	// Theirs served us already, and will us no more: they need to see another of ours.
+	// Once in a while: a hub could show it again with each.
 	if (refusal == INTENT_REFUSE_USED && is_fruitless(gp)) {
+		if (now.mono_us < gp->used_heed_us)
+			return;
+		gp->used_heed_us = now.mono_us + HEED_USED_US;
 		gp->stale_intent = true;
 		renew_stale(c, gp);
 		return;

@@ -34,6 +34,7 @@ struct way {
 		struct sim_gateway *from, struct sim_gateway *to, uint8_t *body, size_t *len);
 	void (*observed)(struct record_observed_addr *seen, uint8_t addr[16]);
 	void (*link)(struct sim_gateway *g);
+	bool ends; // what it does costs the gateways their intents
 };
 
 static unsigned way_now, n_done;
@@ -262,6 +263,21 @@ static void seen_with_old_ts(struct record_observed_addr *seen, uint8_t addr[16]
 	seen->punch_ts = 1;
 }
 
+// One side hears of the other's intent with each that it publishes, the other side of none.
+static void served_again(struct case_match *c)
+{
+	struct sim_gateway *a = &world.gw[0];
+	uint8_t body[RECORD_MAX_LEN];
+
+	if (c->to == a)
+		return;
+	memset(c->mine, 0, sizeof(c->mine));
+	if (c->them == a)
+		hub_tell(a, RECORD_MATCH, body,
+			hub_build_match(&hub.intent[0][c->to->idx], &hub.intent[c->to->idx][0],
+				c->to, body, sizeof(body)));
+}
+
 // ------------------------------------------------------------------ unasked records
 
 static void drop_each(struct sim_gateway *g)
@@ -363,6 +379,7 @@ static const struct way ways[] = {
 	{"brings an intent of another network", AT_MATCH, false, other_network},
 	{"brings each introduction twice", AT_MATCH, false, unchanged},
 	{"introduces nobody", AT_MATCH, true, withheld},
+	{"shows one side an intent again that has served", AT_MATCH, true, served_again},
 	{"flips a bit of the candidates", AT_CANDIDATES, false, .candidates = sealed_bit},
 	{"makes candidates up", AT_CANDIDATES, false, .candidates = sealed_noise},
 	{"cuts candidates short", AT_CANDIDATES, false, .candidates = sealed_cut},
@@ -379,7 +396,7 @@ static const struct way ways[] = {
 	{"sees gateways at a multicast address", AT_OBSERVED, false, .observed = seen_at_multicast},
 	{"answers to a PUNCH that was never sent", AT_OBSERVED, false,
 		.observed = seen_with_old_ts},
-	{"says that all intents were withdrawn", AT_LINK, false, .link = drop_each},
+	{"says that all intents were withdrawn", AT_LINK, false, .link = drop_each, .ends = true},
 	{"revokes everybody by a key of its own", AT_LINK, false, .link = forged_list},
 	{"names an issuer of its own", AT_LINK, false, .link = rogue_policy},
 	{"renews certificates by an authority of its own", AT_LINK, false,
@@ -405,6 +422,11 @@ bool evil_withholds(unsigned way)
 	return way > 0 && ways[way - 1].withholds;
 }
 
+bool evil_ends(unsigned way)
+{
+	return way > 0 && ways[way - 1].ends;
+}
+
 void evil_behave(unsigned way)
 {
 	way_now = way;
@@ -414,6 +436,11 @@ void evil_behave(unsigned way)
 unsigned evil_n_done(void)
 {
 	return n_done;
+}
+
+unsigned evil_n_intents(void)
+{
+	return hub.n_intents;
 }
 
 static const struct way *now_at(enum moment moment)

@@ -204,6 +204,7 @@ static void take_intent(struct sim_gateway *g, const uint8_t *bytes, size_t len)
 		slot = &hub.intent[g->idx][i];
 		if (slot->len != len || memcmp(slot->bytes, bytes, len) != 0) {
 			*slot = (struct hub_intent){.len = len, .not_after_s = parsed.not_after};
+			hub.n_intents++;
 			memcpy(slot->bytes, bytes, len);
 			pair_hash(slot->hash, bytes, len);
 		}

@@ -16,6 +16,7 @@ struct hub_intent {
 
 struct hub {
 	struct hub_intent intent[SIM_GATEWAYS_MAX][SIM_GATEWAYS_MAX]; // from, to
+	unsigned n_intents; // different ones that were published
 	uint8_t list[4096];
 	size_t list_len;
 };

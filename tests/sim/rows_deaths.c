@@ -230,6 +230,7 @@ bool row_endings(bool full, char *figure, size_t size)
 
 #define SHARE_PACKETS 160
 #define SHARE_BYTES   128
+#define INTENTS_MAX   80 // of two who do not come together for an hour
 
 struct evil {
 	uint64_t seed;
@@ -253,6 +254,8 @@ static void life_with_evil_hub(void *arg, struct row_result *r)
 		row_tell(r, (double)watch_totals()->n_to_victim);
 		row_tell(r, (double)watch_totals()->bytes_to_victim);
 		sim_run(SIM_HOUR - 10 * SIM_MINUTE);
+		if (!evil_ends(e->way) && evil_n_intents() > INTENTS_MAX)
+			sim_fail("the hub has had %u intents made", evil_n_intents());
 		row_tell(r, (double)evil_n_done());
 		sim_end();
 		return;

@@ -217,6 +217,8 @@ unsigned evil_n_ways(void);
 const char *evil_name(unsigned way);
 bool evil_withholds(unsigned way); // nobody can connect
 unsigned evil_n_done(void);        // how often it went that way
+bool evil_ends(unsigned way);
+unsigned evil_n_intents(void); // how many the gateways have published
 
 // watch.c
 void watch_reset(void);
