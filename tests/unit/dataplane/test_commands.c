@@ -171,7 +171,8 @@ static void random_bytes_change_nothing_that_matters(void **)
 			((uint8_t *)&c)[k] = (uint8_t)rand();
 		// Half of them get past the first checks.
 		if (i % 2 == 0) {
-			static const uint16_t bytes[] = {0, 88, 16, 128, 80, 32, 32, 80, 32, 16};
+			static const uint16_t bytes[CMD_OP_MAX] = {
+				0, 88, 16, 128, 80, 32, 32, 80, 32, 16, 80};
 
 			c.head.session = (uint32_t)rand() % RT_SESSIONS;
 			c.head.reserved = 0;
