@@ -59,6 +59,8 @@ struct sim {
 	uint64_t delay_us, jitter_us;
 	bool traffic;        // frames flow all the time, and show which epoch they come under
 	bool cut;            // nothing arrives
+	uint64_t cut_us;     // since when, or 0
+	uint64_t apart_us;   // till when both may have forgotten what the other sends under
 	unsigned violations; // sent under keys that the other side could not receive
 	// Called for each datagram before it is queued; false: it is lost.
 	bool (*filter)(struct sim *s, unsigned from, const struct config_endpoint *to,
