@@ -42,13 +42,11 @@ static uint8_t dscp_of(const uint8_t *data, unsigned bytes, bool *ret_suspect)
 	return 0;
 }
 
-struct l2_header l2_parse_tagged(const uint8_t *data, unsigned bytes)
+void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
 {
-	struct l2_header h = {.tagged = data[12] == 0x81 && data[13] == 0x00 && bytes >= 18};
-
-	h.vid = h.tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
-	h.dscp = dscp_of(data, bytes, &h.suspect);
-	return h;
+	h->tagged = data[12] == 0x81 && data[13] == 0x00 && bytes >= 18;
+	h->vid = h->tagged ? (data[14] & 0x0f) << 8 | data[15] : 0;
+	h->dscp = dscp_of(data, bytes, &h->suspect);
 }
 
 enum drop_reason l2_refusal(const struct rte_mbuf *m)

@@ -39,8 +39,8 @@ struct l2_header {
 
 // Why l2_parse() refused.
 enum drop_reason l2_refusal(const struct rte_mbuf *m);
-// The rest of l2_parse(): tags, DSCP, suspicion. Nearly all frames are untagged.
-struct l2_header l2_parse_tagged(const uint8_t *data, unsigned bytes);
+// The rest of l2_parse(): tags, DSCP, suspicion.
+void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h);
 
 // A frame that l2_parse() refused as LINK_LOCAL and that a segment may yet forward: the headers of
 // it.
@@ -71,28 +71,6 @@ unsigned l2_flood_lan(
 static inline bool l2_is_tag(uint16_t be_type)
 {
 	return be_type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || be_type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
-}
-
-static inline void l2_parse_rest(const uint8_t *data, unsigned bytes, struct l2_header *h)
-{
-	uint16_t be_type = get_le16(data + 12); // as it lies
-
-	if (unlikely(l2_is_tag(be_type))) {
-		*h = l2_parse_tagged(data, bytes);
-		return;
-	}
-	*h = (struct l2_header){0};
-	if (bytes < 34)
-		return;
-	if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
-		h->dscp = data[15] & 0xfc;
-		h->suspect = guard_suspect_ip4(data + 14, bytes - 14);
-	} else if (be_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
-		h->dscp = (data[14] << 4 | data[15] >> 4) & 0xfc;
-		h->suspect = guard_suspect_ip6(data + 14, bytes - 14);
-	} else {
-		h->suspect = guard_suspect_type(get_be16(data + 12));
-	}
 }
 
 // Check an inner frame and read its header. Returns false with the reason: RX_MULTI_SEGMENT,
